@@ -1,0 +1,1 @@
+# Makes conf/ a package, so that it ships in the wheel as gantool.conf.

@@ -1,0 +1,1 @@
+"""Sets of images and the module that feeds them to training."""

@@ -1,0 +1,1 @@
+"""How a batch becomes duels: one file per kind of task."""
