@@ -1,0 +1,231 @@
+"""The training loop: every family trains through this one file."""
+
+import copy
+from collections.abc import Iterator, Mapping
+from math import isfinite
+from typing import Any, final
+
+import torch
+from pytorch_lightning import LightningModule
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from gantool.duel import Duel
+from gantool.losses.objective import Objective, total
+from gantool.optim import Recipe
+from gantool.schedules import Schedule, at
+from gantool.seeds import reseed
+from gantool.tasks.task import Batch, Player, Task
+
+OPPONENT: dict[Player, Player] = {"D": "G", "G": "D"}
+
+
+class Diverged(RuntimeError):
+    """A loss became infinite or not a number."""
+
+
+@final
+class GAN(LightningModule):
+    """Two players in alternation: Algorithm 1 of Goodfellow et al. (2014), arXiv:1406.2661.
+
+    One `training_step` is one iteration: `n_critic` updates of D, each on a minibatch of its own, then one
+    of G. Time is counted in images: reals shown to D.
+
+    Args:
+        task: owns the players.
+        objective: what they minimise.
+        recipes: an optimizer for each player, by "D" and "G".
+        n_critic: updates of D for one of G.
+        generator_batch_size: images of G's update, at most n_critic minibatches; None = one minibatch.
+        share_fakes: G's turn judges the fakes that D saw last, through the graph of the same pass.
+        ema: half-life of the averaged generator, in images; 0 = no averaging.
+        micro_batch: images per backward pass; None = the whole minibatch.
+        clip: largest norm of a player's gradient; None = any.
+        channels_last: memory format of networks and images.
+        seed: of every random number drawn while training.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        objective: Objective,
+        recipes: Mapping[Player, Recipe],
+        n_critic: int = 1,
+        generator_batch_size: int | None = None,
+        share_fakes: bool = False,
+        ema: Schedule = 0.0,
+        micro_batch: int | None = None,
+        clip: float | None = None,
+        channels_last: bool = False,
+        seed: int = 0,
+    ):
+        super().__init__()
+        self.automatic_optimization = False
+        objective.check(task)
+        self.task = task
+        self.objective = objective
+        self.recipes = recipes
+        self.n_critic = n_critic
+        self.generator_batch_size = generator_batch_size
+        self.share_fakes = share_fakes
+        self.ema = ema
+        self.micro_batch = micro_batch
+        self.clip = clip
+        self.seed = seed
+        self.G_ema = copy.deepcopy(task.G).eval().requires_grad_(False) if averages(ema) else None
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.to(memory_format=self.memory_format)  # pyright: ignore[reportCallIssue]
+        self.learning: dict[Player, list[nn.Parameter]] = {
+            "D": self.parameters_of("D"),
+            "G": self.parameters_of("G"),
+        }
+        self.iteration = 0
+        self.images = 0
+        self.latest: dict[str, Tensor] = {}  # the last value of every loss, for whoever watches
+        self.watched = False  # whether somebody will look at this iteration's logits
+
+    @property
+    def generator(self) -> nn.Module:
+        """The generator to use: the averaged copy, if there is one."""
+        return self.task.G if self.G_ema is None else self.G_ema
+
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        reseed(self.device, self.seed, self.iteration, self.global_rank)
+        batch = {name: self.in_format(value) for name, value in batch.items()}
+        drawn: Batch = {}
+        duels = None
+        for minibatch in split(batch, size(batch) // self.n_critic):
+            drawn = self.task.draw(minibatch)
+            duels = self.update("D", drawn)
+        if not self.share_fakes:
+            count = self.generator_batch_size or size(drawn)
+            drawn = self.task.draw({name: value[-count:] for name, value in batch.items()})
+            duels = None
+        self.update("G", drawn, duels)
+
+        seen = size(batch) * self.trainer.world_size
+        self.iteration += 1
+        self.images += seen
+        if self.G_ema is not None:
+            average(self.G_ema, self.task.G, seen, at(self.ema, self.images))
+
+    def update(self, player: Player, batch: Batch, duels: list[Duel] | None = None) -> list[Duel] | None:
+        """One optimizer step for one player; the only place that steps.
+
+        `duels` are those of the last pass through G, where G's turn shares it. D's turn returns its own for
+        that, if they fit into one micro-batch.
+        """
+        shares = self.share_fakes and size(batch) <= (self.micro_batch or size(batch))
+        self.learn(player, True)
+        self.learn(OPPONENT[player], player == "D" and shares)
+        optimizer = self.optimizers()["DG".index(player)]  # pyright: ignore
+        optimizer.zero_grad()
+
+        sums: dict[str, Tensor] = {}
+        played = None
+        for chunk in split(batch, self.micro_batch or size(batch)):
+            played = duels if duels is not None and shares else self.task.duels(chunk)
+            seen = [duel.detached() for duel in played] if player == "D" and shares else played
+            losses = self.objective(player, seen, self.iteration, self.images)
+            if not losses:
+                return played
+            share = size(chunk) / size(batch)
+            loss = total(list(losses.values()))
+            loss = loss * share if share < 1 else loss
+            self.refuse_infinity(player, loss, losses)
+            with torch.autocast(self.device.type, enabled=False):
+                self.manual_backward(loss)
+            for name, value in losses.items():
+                sums[name] = sums.get(name, 0) + value.detach() * share  # pyright: ignore
+            if self.watched and player == "D":
+                self.latest |= logits(seen)
+
+        self.recipes[player].anneal(optimizer.optimizer, self.images)
+        if player == "G":
+            optimizer.step()  # the one step of an iteration that Lightning counts
+        else:
+            self.trainer.strategy.optimizer_step(optimizer.optimizer, nothing)
+            self.objective.constrain(self.task)
+        self.latest |= {f"{player}/{name}": value for name, value in sums.items()}
+        return played if shares else None
+
+    def learn(self, player: Player, active: bool) -> None:
+        """Whether gradients are wanted for a player's parameters: no graph is built for one that rests."""
+        for parameter in self.learning[player]:
+            parameter.requires_grad_(active)
+
+    def refuse_infinity(self, player: Player, loss: Tensor, losses: dict[str, Tensor]) -> None:
+        """Stop before a bad loss reaches the weights; on an accelerator only when somebody watches.
+
+        It costs a wait.
+        """
+        if (self.device.type != "cpu" and not self.watched) or isfinite(loss.item()):
+            return
+        values = {f"{player}/{name}": value.item() for name, value in losses.items()}
+        bad = ", ".join(f"{name} = {value}" for name, value in values.items() if not isfinite(value))
+        raise Diverged(
+            f"{bad or f'the sum of the losses of {player} is infinite'} at {self.images:,} images."
+        )
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        if self.clip is not None:
+            parameters = [p for group in optimizer.param_groups for p in group["params"]]
+            nn.utils.clip_grad_norm_(parameters, self.clip)
+
+    def configure_optimizers(self) -> list[Optimizer]:
+        return [self.recipes[player].optimizer(self.learning[player]) for player in ("D", "G")]
+
+    def parameters_of(self, player: Player) -> list[nn.Parameter]:
+        """A player's networks, and the heads that its loss terms learn with it."""
+        modules = [self.task.G if player == "G" else self.task.D, self.objective.terms[player]]
+        return [p for module in modules for p in module.parameters() if p.requires_grad]
+
+    def in_format(self, value: Tensor) -> Tensor:
+        return value.contiguous(memory_format=self.memory_format) if value.ndim == 4 else value
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["clock"] = {"iteration": self.iteration, "images": self.images}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.iteration, self.images = checkpoint["clock"]["iteration"], checkpoint["clock"]["images"]
+
+
+def averages(ema: Schedule) -> bool:
+    return callable(ema) or ema > 0
+
+
+def size(batch: Batch) -> int:
+    return len(next(iter(batch.values())))
+
+
+def split(batch: Batch, step: int) -> Iterator[Batch]:
+    """Minibatches of `step` samples; the last may be smaller."""
+    if step >= size(batch):
+        yield batch
+        return
+    for start in range(0, size(batch), step):
+        yield {name: value[start : start + step] for name, value in batch.items()}
+
+
+def logits(duels: list[Duel]) -> dict[str, Tensor]:
+    """D's mean answer to reals and fakes of the last duel, where the loss asked for it."""
+    sides = ("real_logits", "fake_logits")
+    return {
+        f"health/{side}": vars(duels[-1])[side].detach().mean() for side in sides if side in vars(duels[-1])
+    }
+
+
+def nothing() -> None:
+    """The closure of a step whose gradients are already there."""
+
+
+@torch.no_grad()
+def average(mean: nn.Module, network: nn.Module, images: int, half_life: float) -> None:
+    """Move the exponential average on by `images`; a half-life of 0 copies the network.
+
+    Buffers are copied.
+    """
+    decay = 0.5 ** (images / half_life) if half_life else 0.0
+    torch._foreach_lerp_(list(mean.parameters()), list(network.parameters()), 1 - decay)  # pyright: ignore
+    if buffers := list(mean.buffers()):
+        torch._foreach_copy_(buffers, list(network.buffers()))  # pyright: ignore

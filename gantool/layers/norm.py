@@ -1,0 +1,23 @@
+"""Normalisation by name, so that a configuration can choose it."""
+
+from torch import nn
+
+NORMS = ("batch", "layer", "instance", "none")
+
+
+def norm(kind: str, channels: int) -> nn.Module:
+    """A normalisation of (N, C, H, W) with a gain and a bias per channel, or none.
+
+    batch: Ioffe & Szegedy (2015), arXiv:1502.03167; layer: Ba et al. (2016), arXiv:1607.06450, over C, H, W;
+    instance: Ulyanov et al. (2016), arXiv:1607.08022.
+    """
+    match kind:
+        case "batch":
+            return nn.BatchNorm2d(channels)
+        case "layer":
+            return nn.GroupNorm(1, channels)
+        case "instance":
+            return nn.InstanceNorm2d(channels, affine=True)
+        case "none":
+            return nn.Identity()
+    raise ValueError(f"norm={kind}: choose one of {', '.join(NORMS)}.")

@@ -1,0 +1,59 @@
+"""The two interfaces of a loss: an adversarial pair, and a weighted term beside it."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from gantool.duel import Duel
+from gantool.schedules import Schedule, at
+from gantool.tasks.task import Task
+
+
+class Adversarial(nn.Module, ABC):
+    """How each player reads the logits. The weight scales G's side; while it is 0 nobody plays."""
+
+    def __init__(self, weight: Schedule = 1.0):
+        super().__init__()
+        self.weight = weight
+
+    @abstractmethod
+    def discriminator(self, duel: Duel) -> Tensor:
+        """What D minimises: a scalar."""
+
+    @abstractmethod
+    def generator(self, duel: Duel) -> Tensor:
+        """What G minimises: a scalar."""
+
+    def constrain(self, discriminator: nn.Module) -> None:
+        """Bring D back to where this loss is defined; called after each of its steps."""
+
+
+class Term(nn.Module, ABC):
+    """A scalar that one player minimises beside the adversarial loss.
+
+    A term with `every=k` is lazy: it is computed on one iteration in k and counts k times there.
+    """
+
+    differentiates: ClassVar[frozenset[str]] = (
+        frozenset()
+    )  # "real", "fake": views whose input gradient it takes
+
+    def __init__(self, weight: Schedule = 1.0, every: int = 1):
+        super().__init__()
+        if every < 1:
+            raise ValueError(
+                f"every={every}: a lazy term is computed on one iteration in `every`; use 1 or more."
+            )
+        self.weight = weight
+        self.every = every
+
+    def weight_now(self, iteration: int, images: int) -> float:
+        """The factor of this iteration; 0 means "not computed"."""
+        return self.every * at(self.weight, images) if iteration % self.every == 0 else 0.0
+
+    def check(self, name: str, task: Task) -> None:
+        """Raise ValueError if this term, called `name` in the configuration, does not suit the players."""
+
+    @abstractmethod
+    def forward(self, duel: Duel) -> Tensor: ...

@@ -1,0 +1,72 @@
+"""Numbers that change while training: a schedule maps images seen to a value; a number is a constant."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Schedule = float | Callable[[int], float]
+
+
+def at(schedule: Any, images: int) -> Any:
+    """The value of a schedule at `images`; a list is taken element by element, anything else as it is."""
+    if isinstance(schedule, list | tuple):
+        return type(schedule)(at(element, images) for element in schedule)
+    return schedule(images) if callable(schedule) else schedule
+
+
+def moves(schedule: Any) -> bool:
+    """Whether the value depends on time."""
+    if isinstance(schedule, list | tuple):
+        return any(moves(element) for element in schedule)
+    return callable(schedule)
+
+
+@dataclass(frozen=True)
+class Switch:
+    """`before` until `images` have been seen, `after` from then on."""
+
+    before: float
+    after: float
+    images: int
+
+    def __call__(self, images: int) -> float:
+        return self.before if images < self.images else self.after
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A straight line from `start` to `end` over `images`, then `end`."""
+
+    start: float
+    end: float
+    images: int
+
+    def __call__(self, images: int) -> float:
+        progress = min(images / self.images, 1.0)
+        return self.start + (self.end - self.start) * progress
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """Half a cosine from `start` to `end` over `images`, then `end`."""
+
+    start: float
+    end: float
+    images: int
+
+    def __call__(self, images: int) -> float:
+        progress = min(images / self.images, 1.0)
+        return self.end + (self.start - self.end) * (1 + math.cos(math.pi * progress)) / 2
+
+
+@dataclass(frozen=True)
+class Exponential:
+    """`start`, halved every `half_life` images, never below `floor`."""
+
+    start: float
+    half_life: float
+    floor: float = 0.0
+
+    def __call__(self, images: int) -> float:
+        return max(self.start * 0.5 ** (images / self.half_life), self.floor)

@@ -1,0 +1,57 @@
+"""Noise to image, with or without a class label."""
+
+from collections.abc import Callable
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from gantool.duel import Duel, apply
+from gantool.priors import Prior
+from gantool.tasks.task import Batch, Task
+
+
+@final
+class Generation(Task):
+    """One generator of latents against one discriminator.
+
+    Args:
+        G: makes (N, C, H, W) in [-1, 1] of latents (N, Z) and, if conditional, labels (N,).
+        D: makes logits (N,) of images and, if conditional, labels.
+        prior: draws the latents.
+        conditional: fakes borrow the labels of the reals: the same distribution with less variance, and a
+            relativistic pair is then of one class.
+        dequantize: add U(0, 1/128), one step of an 8-bit image, to the reals.
+    """
+
+    def __init__(
+        self,
+        G: Callable[[], nn.Module],
+        D: Callable[[], nn.Module],
+        prior: Prior,
+        conditional: bool = False,
+        dequantize: bool = False,
+    ):
+        super().__init__()
+        self.G, self.D = G(), D()
+        self.prior = prior
+        self.conditional = conditional
+        self.dequantize = dequantize
+
+    def draw(self, batch: Batch) -> Batch:
+        some = next(iter(batch.values()))
+        drawn = {**batch, "latent": self.prior(len(some), some.device)}  # (N, Z)
+        if self.dequantize and "image" in batch:
+            drawn["image"] = batch["image"] + torch.rand_like(batch["image"]) / 128
+        return drawn
+
+    def duels(self, batch: Batch) -> list[Duel]:
+        label = self.label(batch)
+        fake = apply(self.G, batch["latent"], label)
+        return [Duel(self.G, self.D, batch["latent"], batch["image"], fake, label)]
+
+    def generate(self, G: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        return {"fake": apply(G, batch["latent"], self.label(batch))}
+
+    def label(self, batch: Batch) -> Tensor | None:
+        return batch["label"] if self.conditional else None

@@ -1,0 +1,33 @@
+"""A task owns the two players and turns a batch into duels."""
+
+from abc import ABC, abstractmethod
+from typing import Literal
+
+from torch import Tensor, nn
+
+from gantool.duel import Duel
+
+Batch = dict[str, Tensor]
+Player = Literal["D", "G"]
+
+
+class Task(nn.Module, ABC):
+    """Two players, always: each may be a team, held in a ModuleDict or ModuleList."""
+
+    G: nn.Module
+    D: nn.Module
+
+    @abstractmethod
+    def draw(self, batch: Batch) -> Batch:
+        """The batch with all randomness that its duels need: latents, noise on the reals.
+
+        Drawn for a whole minibatch before it is cut into micro-batches, so that the cut changes nothing.
+        """
+
+    @abstractmethod
+    def duels(self, batch: Batch) -> list[Duel]:
+        """What the players are judged on, for a drawn batch."""
+
+    @abstractmethod
+    def generate(self, G: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """Every image that G makes of a drawn batch, by name; G may be the averaged copy of self.G."""
