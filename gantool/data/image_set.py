@@ -20,6 +20,8 @@ class ImageSet(ABC):
 
     shape: tuple[int, int, int]  # (C, H, W)
     names: tuple[str, ...]  # of the classes, in the order of their labels; () = no labels
+    labels: Tensor | None  # (N,), int64
+    streamed: bool = False  # decodes files whenever it is indexed, so that worker processes pay off
 
     @property
     def classes(self) -> int:
@@ -44,7 +46,8 @@ class InMemory(ImageSet):
 
     def __init__(self, images: np.ndarray, labels: np.ndarray | None = None, names: Sequence[str] = ()):
         if images.ndim != 4 or images.dtype not in (np.uint8, np.uint16):
-            raise ValueError(f"images must be (N, C, H, W) of uint8 or uint16, not {images.shape} of {images.dtype}.")
+            what = f"{images.shape} of {images.dtype}"
+            raise ValueError(f"images must be (N, C, H, W) of uint8 or uint16, not {what}.")
         if (labels is None) != (not names):
             raise ValueError("labels and names of classes belong together: give both or neither.")
         self.images = np.ascontiguousarray(images)

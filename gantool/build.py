@@ -1,0 +1,134 @@
+"""From a configuration to a GAN."""
+
+import inspect
+from typing import Any
+
+import torch
+from hydra.utils import get_object, instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from gantool.gan import GAN
+from gantool.optim import Recipe
+from gantool.tasks.task import Task
+
+TRUSTED = (
+    "gantool.data.",
+    "gantool.inits",
+    "gantool.layers.",
+    "gantool.loggers.",
+    "gantool.losses.",
+    "gantool.models.",
+    "gantool.priors",
+    "gantool.schedules",
+    "gantool.tasks.",
+    "torch.nn.",
+    "torch.optim.",
+)
+
+
+def build(config: DictConfig) -> GAN:
+    """The GAN of a resolved configuration, with its first weights.
+
+    Raises ValueError where parts do not fit.
+    """
+    check(config)
+    torch.manual_seed(config.seed)
+    task = instantiate(config.task, _convert_="all")
+    for player, network in (("D", task.D), ("G", task.G)):
+        instantiate(config.init[player])(network)
+    return assemble(config, task)
+
+
+def assemble(config: DictConfig, task: Task) -> GAN:
+    """The GAN around a task."""
+    return GAN(
+        task=task,
+        objective=instantiate(config.loss, _convert_="all"),
+        recipes={
+            player: Recipe(instantiate(config.optimizer[player], _convert_="all")) for player in ("D", "G")
+        },
+        n_critic=config.n_critic,
+        generator_batch_size=config.generator_batch_size,
+        share_fakes=config.share_fakes,
+        ema=instantiate(config.ema) if OmegaConf.is_dict(config.ema) else config.ema,
+        micro_batch=config.micro_batch,
+        clip=config.clip,
+        channels_last=config.channels_last,
+        seed=config.seed,
+    )
+
+
+def check(config: DictConfig) -> None:
+    """Raise ValueError for numbers that no training can have, before anything is built."""
+    for key in ("images", "batch_size", "generator_batch_size", "n_critic", "log_every", "samples"):
+        whole(config, key, least=1)
+    for key in ("sample_every", "checkpoint_every", "milestone_every", "seed"):
+        whole(config, key, least=0)
+    if config.micro_batch is not None:
+        whole(config, "micro_batch", least=1)
+    if not OmegaConf.is_dict(config.ema) and not (isinstance(config.ema, int | float) and config.ema >= 0):
+        raise ValueError(
+            f"ema={config.ema}: the half-life of the averaged generator is a number of images, or 0."
+        )
+    if config.clip is not None and not (isinstance(config.clip, int | float) and config.clip > 0):
+        raise ValueError(f"clip={config.clip}: the largest norm of a gradient is a positive number, or null.")
+    most = config.n_critic * config.batch_size
+    if config.generator_batch_size > most:
+        raise ValueError(
+            f"generator_batch_size={config.generator_batch_size} is more than the {most} images of an "
+            f"iteration (n_critic * batch_size); use {most} or fewer."
+        )
+    if config.share_fakes and config.generator_batch_size != config.batch_size:
+        raise ValueError(
+            f"share_fakes=true lets G judge D's fakes, so generator_batch_size={config.generator_batch_size} "
+            f"must be batch_size={config.batch_size}; set share_fakes=false."
+        )
+    if config.task.get("conditional") and not config.data.classes:
+        raise ValueError(
+            "This model is conditional, but the data set has no classes: give it class folders or labels, "
+            "or set task.conditional=false with networks that take no label."
+        )
+
+
+def whole(config: DictConfig, key: str, least: int) -> None:
+    value = config[key]
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{key}={value}: give a whole number of {least} or more.")
+
+
+def refuse_foreign(config: Any, key: str = "") -> None:
+    """Raise ValueError where a configuration from a checkpoint would build anything but our things and
+    torch's layers.
+
+    A checkpoint may come from anywhere, and `_target_` names what to call.
+    """
+    if isinstance(config, dict):
+        if "_target_" in config:
+            refuse_target(str(config["_target_"]), key)
+        for name, value in config.items():
+            refuse_foreign(value, f"{key}.{name}" if key else str(name))
+    elif isinstance(config, list):
+        for i, value in enumerate(config):
+            refuse_foreign(value, f"{key}[{i}]")
+    elif isinstance(config, str) and "${" in config:
+        raise ValueError(f"{key}={config}: a checkpoint's configuration may not interpolate.")
+
+
+def refuse_target(target: str, key: str) -> None:
+    cure = "if you trust whoever made the checkpoint, add trust=true."
+    if not target.startswith(TRUSTED):
+        raise ValueError(
+            f"{key}: the checkpoint wants to build {target}, which is neither gantool's nor torch's; {cure}"
+        )
+    try:
+        kind = get_object(target)
+    except Exception as error:
+        raise ValueError(
+            f"{key}: the checkpoint wants to build {target}, which does not exist here."
+        ) from error
+    if not inspect.isclass(kind) and not inspect.isfunction(kind):
+        raise ValueError(f"{key}: the checkpoint wants to build {target}, which is no class; {cure}")
+    if not kind.__module__.startswith(TRUSTED):  # a name that one of our modules imports from elsewhere
+        raise ValueError(
+            f"{key}: the checkpoint wants to build {target}, which is really {kind.__module__}; {cure}"
+        )

@@ -1,0 +1,80 @@
+"""Checkpoints: what is in one, how it is written so that it is never half there, how it is read safely."""
+
+import os
+from pathlib import Path
+from typing import Any, final
+
+import torch
+from lightning_fabric.plugins import TorchCheckpointIO
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from gantool.build import assemble, refuse_foreign
+from gantool.gan import GAN
+
+SCHEMA = 1
+
+
+@final
+class AtomicIO(TorchCheckpointIO):
+    """Writes beside the file, then moves it into place: whoever is killed meanwhile still has the old one.
+
+    Differs from Lightning's own, whose temporary file may be on another disk, where a move is a slow copy.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f".{path.name}.part")
+        try:
+            with beside.open("wb") as file:
+                torch.save(checkpoint, file)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(path)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A checkpoint's content, on the CPU; nothing but tensors and plain containers is unpickled.
+
+    Raises ValueError if the file is none of ours.
+    """
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
+        raise ValueError(f"{path} cannot be read as a checkpoint: {first_line(error)}") from error
+    except Exception as error:  # pickle.UnpicklingError and its kin: somebody else's objects
+        raise ValueError(f"{path} holds more than tensors and is not loaded: {first_line(error)}") from error
+    if not isinstance(checkpoint, dict) or "gantool" not in checkpoint:
+        raise ValueError(f"{path} is not a checkpoint of gantool: it has no configuration.")
+    schema = checkpoint["gantool"]["schema"]
+    if schema != SCHEMA:
+        raise ValueError(
+            f"{path} has format {schema}, this gantool reads {SCHEMA}: use the version that wrote it."
+        )
+    return checkpoint
+
+
+def load(path: Path, trust: bool = False) -> tuple[GAN, DictConfig]:
+    """The GAN of a checkpoint, on the CPU and ready to generate, and its configuration.
+
+    Args:
+        path: of the file.
+        trust: build whatever classes the configuration names, not only ours and torch's.
+    """
+    checkpoint = read(path)
+    plain = checkpoint["gantool"]["config"]
+    if not trust:
+        refuse_foreign({part: plain[part] for part in ("task", "loss", "optimizer", "ema")})
+    config = OmegaConf.create(plain)
+    gan = assemble(config, instantiate(config.task, _convert_="all"))
+    gan.load_state_dict(checkpoint["state_dict"])
+    gan.on_load_checkpoint(checkpoint)
+    return gan.eval(), config
+
+
+def first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,41 @@
+"""Images on their way to files: from [-1, 1] to pictures."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+
+
+def to_uint8(images: Tensor) -> np.ndarray:
+    """(N, C, H, W) in [-1, 1] to (N, H, W, C) in 0..255."""
+    scaled = images.detach().float().clamp(-1, 1).add(1).mul(127.5).round()
+    return scaled.to("cpu", torch.uint8).permute(0, 2, 3, 1).numpy()
+
+
+def picture_of(images: np.ndarray, columns: int | None = None, gap: int = 2) -> np.ndarray:
+    """A grid of (N, H, W, C) images as one (H', W', C), row by row, the last row filled up with black.
+
+    `columns=None` makes it as square as may be.
+    """
+    count, height, width, channels = images.shape
+    if columns is None:
+        columns = min(count, max(1, round((count * height / width) ** 0.5)))
+    rows = -(-count // columns)
+    grid = np.zeros((rows * (height + gap) + gap, columns * (width + gap) + gap, channels), np.uint8)
+    for i, image in enumerate(images):
+        top, left = i // columns * (height + gap) + gap, i % columns * (width + gap) + gap
+        grid[top : top + height, left : left + width] = image
+    return grid
+
+
+def save(picture: np.ndarray, path: Path) -> None:
+    """One (H, W, C) picture of 1 to 4 channels as a file: grey, grey with alpha, RGB, RGBA."""
+    channels = picture.shape[2]
+    if channels not in MODES:
+        raise ValueError(f"{path.name}: pictures have 1 to 4 channels, not {channels}.")
+    pixels = picture[:, :, 0] if channels == 1 else picture
+    Image.fromarray(np.ascontiguousarray(pixels), MODES[channels]).save(path)

@@ -1,0 +1,29 @@
+"""Weights & Biases: curves and pictures on a server, through Lightning's logger."""
+
+from pathlib import Path
+from typing import final
+
+import numpy as np
+from pytorch_lightning.loggers import WandbLogger
+
+
+@final
+class Wandb(WandbLogger):
+    """Lightning's logger, with images seen as the x axis.
+
+    Args:
+        folder: of the run; its name becomes the run's id, so that a resumed run goes on in the same curves.
+        images: where the run goes on.
+        project: on the server.
+        offline: write to the folder only.
+    """
+
+    def __init__(self, folder: Path, images: int, project: str, offline: bool):
+        name = f"{folder.parent.name}-{folder.name}"
+        super().__init__(
+            save_dir=folder, project=project, offline=offline, name=name, id=name, resume="allow"
+        )
+
+    def log_picture(self, name: str, picture: np.ndarray, images: int) -> None:
+        """`picture` of (H, W, C), uint8."""
+        self.log_image(name, [picture], step=images)

@@ -1,0 +1,69 @@
+"""Going on with a run: which configuration counts, and what may differ from the first start."""
+
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+# What a resumed run may change: how long, where, how closely watched. Everything else would make it another
+# run.
+FREE = (
+    "checkpoint_every",
+    "data.path",
+    "data.root",
+    "data.workers",
+    "images",
+    "log_every",
+    "logger",
+    "milestone_every",
+    "resume",
+    "sample_every",
+    "trainer.accelerator",
+    "trainer.devices",
+    "trust",
+)
+
+
+def continued(stored: dict[str, Any], composed: DictConfig, overrides: list[str]) -> DictConfig:
+    """The configuration of a run, with what the command line may change (`resume=RUN`).
+
+    Args:
+        stored: of the checkpoint.
+        composed: what the command line alone would mean.
+        overrides: the command line.
+
+    Raises ValueError for an override that would make it another run.
+    """
+    config = OmegaConf.create(stored)
+    for override in overrides:
+        key = override.partition("=")[0].lstrip("+~")
+        if not free(key):
+            raise ValueError(
+                f"resume continues a run as it was configured; {override} would make it another one. "
+                f"Only these may change: {', '.join(name for name in FREE if name != 'resume')}."
+            )
+        OmegaConf.update(config, key, OmegaConf.select(composed, key), merge=False)
+    return config
+
+
+def same_run(stored: dict[str, Any], composed: dict[str, Any]) -> None:
+    """Raise ValueError if a command that says `resume=auto` means another run than the one in its folder."""
+    before, now = flat(stored), flat(composed)
+    for key in sorted(before.keys() | now.keys()):
+        if not free(key) and before.get(key) != now.get(key):
+            raise ValueError(
+                f"resume=auto found a run with {key}={before.get(key)}, but this command says {now.get(key)}; "
+                "give the command of the first start, or another hydra.run.dir."
+            )
+
+
+def free(key: str) -> bool:
+    return any(key == name or key.startswith(f"{name}.") for name in FREE)
+
+
+def flat(tree: Any, key: str = "") -> dict[str, Any]:
+    """Leaves by dotted key."""
+    if isinstance(tree, dict):
+        return {
+            k: v for name, value in tree.items() for k, v in flat(value, f"{key}.{name}".lstrip(".")).items()
+        }
+    return {key: tree}

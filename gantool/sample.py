@@ -1,0 +1,96 @@
+"""gantool sample: images from a trained generator."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from torch import Tensor
+
+from gantool.checkpoint import load
+from gantool.gan import GAN
+from gantool.images import picture_of, save, to_uint8
+from gantool.runs import checkpoint, find
+from gantool.seeds import mix
+from gantool.standing import needs_standing_statistics, standing_statistics
+
+STANDING_BATCHES = 16
+
+
+def main(cfg: DictConfig) -> None:
+    """Write a grid and single images. Raises ValueError for labels that the model does not know."""
+    if not isinstance(cfg.count, int) or cfg.count < 1:
+        raise ValueError(f"count={cfg.count}: give the number of images, 1 or more.")
+    if not cfg.grid and not cfg.singles:
+        raise ValueError("grid=false singles=false leaves nothing to write.")
+    path = checkpoint(cfg.run)
+    gan, config = load(path, cfg.trust)
+    labels = labels_of(cfg.label, cfg.count, config)
+    gan.to(device_of(cfg.device))
+    out = Path(cfg.out) if cfg.out else find(cfg.run) / f"samples-{gan.images:09d}-seed{cfg.seed}"
+    out.mkdir(parents=True, exist_ok=True)
+
+    images = torch.cat(list(generate(gan, labels, cfg.seed, cfg.batch_size, cfg.standing)))
+    pictures = to_uint8(images)
+    if cfg.singles:
+        for i, picture in enumerate(pictures):
+            save(picture, out / f"{i:06d}.png")
+    if cfg.grid:
+        save(picture_of(pictures, cfg.columns), out / "grid.png")
+    Console().print(
+        f"{cfg.count} images of {path} at {gan.images:,} images: {out}", highlight=False, soft_wrap=True
+    )
+
+
+@torch.no_grad()
+def generate(gan: GAN, labels: Tensor, seed: int, batch_size: int, standing: bool | str) -> Iterator[Tensor]:
+    """Images of (N, C, H, W) in [-1, 1], batch by batch, for labels of (count,).
+
+    The latents depend on `seed` and the place of the image alone, not on the batch size or the device.
+    """
+    torch.manual_seed(mix(seed, "latents"))
+    drawn = gan.task.draw({"label": labels})
+    G = gan.generator
+    if needs_standing_statistics(gan) if standing == "auto" else standing:
+        reference = {"label": labels.repeat(-(-batch_size // len(labels)))[:batch_size]}
+        standing_statistics(G, gan.task, reference, STANDING_BATCHES)
+    G.eval()
+    for start in range(0, len(labels), batch_size):
+        batch = {name: value[start : start + batch_size].to(gan.device) for name, value in drawn.items()}
+        yield gan.task.generate(G, batch)["fake"].cpu()
+
+
+def labels_of(label: Any, count: int, config: DictConfig) -> Tensor:
+    """A class index for each image.
+
+    Of `label` (a name, a number, or a list of them), or of every class in turn.
+    """
+    if not config.task.conditional:
+        if label is not None:
+            raise ValueError(f"label={label}: this model is not conditional; it makes images of any class.")
+        return torch.zeros(count, dtype=torch.long)
+    classes, names = config.data.classes, list(config.data.names)
+    wanted = list(label) if OmegaConf.is_list(label) else [label] if label is not None else range(classes)
+    indices = [index_of(one, classes, names) for one in wanted]
+    return torch.tensor([indices[i % len(indices)] for i in range(count)])
+
+
+def index_of(label: Any, classes: int, names: list[str]) -> int:
+    if str(label) in names:
+        return names.index(str(label))
+    if isinstance(label, int) and 0 <= label < classes:
+        return label
+    raise ValueError(f"label={label}: the classes are 0 to {classes - 1}: {', '.join(names)}.")
+
+
+def device_of(name: str) -> torch.device:
+    """`auto` is the best device here. Raises ValueError for one that is not here."""
+    best = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(best if name == "auto" else name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device={name}: not available here; use auto or {best}.") from error
+    return device

@@ -1,0 +1,97 @@
+"""Every file of conf/model: composes, trains, moves both players, samples, and comes back from its checkpoint."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+from PIL import Image
+from small import MODELS, SMALL, composed, trained
+
+from gantool.build import build
+from gantool.checkpoint import load, read
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_family_trains_samples_and_comes_back_from_its_checkpoint(model: str, tmp_path: Path):
+    assert trained(tmp_path, f"model={model}", "n_critic=1", "images=16", "ema=50", "batch_size=8") == 0
+
+    checkpoint = read(tmp_path / "checkpoints" / "last.ckpt")
+    assert checkpoint["clock"] == {"iteration": 2, "images": 16}
+    cfg = OmegaConf.create(checkpoint["gantool"]["config"])
+    assert cfg == OmegaConf.load(tmp_path / "config.yaml")
+
+    start = build(cfg)
+    for name, value in start.task.named_parameters():
+        if value.ndim == 1:
+            continue  # the last bias of a Wasserstein critic has no gradient
+        assert not torch.equal(value, checkpoint["state_dict"][f"task.{name}"]), f"{name} has not moved"
+
+    gan, _ = load(tmp_path / "checkpoints" / "last.ckpt")
+    for name, value in gan.state_dict().items():
+        assert torch.equal(value, checkpoint["state_dict"][name])
+    fake = gan.task.generate(gan.generator, gan.task.draw({"label": torch.arange(4)}))["fake"]
+    assert fake.shape == (4, 3, 16, 16)
+    assert fake.isfinite().all()
+
+    with Image.open(tmp_path / "samples" / "000000016.png") as picture:
+        assert picture.size == (2 * 18 + 2, 2 * 18 + 2)
+    assert (tmp_path / "samples" / "real.png").exists()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_familys_numbers_survive_composition(model: str):
+    """What a family's file says is what is composed: nothing that is listed later resets it."""
+    path = Path(__file__).parent.parent / "conf" / "model" / f"{model}.yaml"
+    said = plain(OmegaConf.load(path))
+    composition = plain(composed(f"model={model}", "data=synthetic"))
+    for key in said.keys() - {"defaults", "model"}:
+        value, result = said[key], composition[key]
+        assert value.items() <= result.items() if isinstance(value, dict) else value == result
+
+
+def plain(config: Any) -> dict[str, Any]:
+    return OmegaConf.to_container(config)  # pyright: ignore
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_same_seed_gives_the_same_first_weights_and_another_seed_others(model: str):
+    one, same, other = (build(resolved(model, seed)) for seed in (1, 1, 2))
+    for a, b in zip(one.parameters(), same.parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert any(not torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
+def resolved(model: str, seed: int):
+    cfg = composed(*SMALL, f"model={model}", f"seed={seed}")
+    OmegaConf.update(cfg, "data.names", [str(k) for k in range(10)])
+    OmegaConf.resolve(cfg)
+    return cfg
+
+
+def test_the_published_hyper_parameters_are_the_defaults():
+    dcgan, wgan, wgan_gp = (composed(f"model={model}") for model in ("dcgan", "wgan", "wgan_gp"))
+    assert (dcgan.optimizer.lr, list(dcgan.optimizer.betas)) == (2e-4, [0.5, 0.999])
+    assert dcgan.share_fakes
+    assert dcgan.init.G.std == 0.02
+    assert (wgan.n_critic, wgan.optimizer.lr, wgan.loss.adversarial.clip) == (5, 5e-5, 0.01)
+    assert wgan.optimizer.D._target_ == "torch.optim.RMSprop"
+    assert not wgan.share_fakes
+    assert (wgan_gp.n_critic, wgan_gp.batch_size, wgan_gp.generator_batch_size) == (5, 64, 128)
+    assert list(wgan_gp.optimizer.betas) == [0.0, 0.9]
+    assert wgan_gp.loss.D.penalty.weight == 10.0
+    assert instantiate(wgan_gp.optimizer.lr)(wgan_gp.images) == 0.0
+
+
+def test_each_part_of_a_recipe_can_be_replaced_from_the_command_line():
+    cfg = composed(
+        "model=wgan_gp", "loss=hinge", "optimizer=adam", "init=normal", "prior=uniform", "n_critic=2"
+    )
+    assert cfg.loss.adversarial._target_.endswith("Hinge")
+    assert cfg.loss.D == {}
+    assert cfg.optimizer.lr == 2e-4
+    assert cfg.init.G._target_.endswith("Normal")
+    assert cfg.prior._target_.endswith("Uniform")
+    assert cfg.n_critic == 2
