@@ -51,8 +51,8 @@ def same_run(stored: dict[str, Any], composed: dict[str, Any]) -> None:
     for key in sorted(before.keys() | now.keys()):
         if not free(key) and before.get(key) != now.get(key):
             raise ValueError(
-                f"resume=auto found a run with {key}={before.get(key)}, but this command says {now.get(key)}; "
-                "give the command of the first start, or another hydra.run.dir."
+                f"resume=auto found a run with {key}={before.get(key)}, but this command says "
+                f"{now.get(key)}; give the command of the first start, or another hydra.run.dir."
             )
 
 

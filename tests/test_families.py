@@ -1,4 +1,4 @@
-"""Every file of conf/model: composes, trains, moves both players, samples, and comes back from its checkpoint."""
+"""Every file of conf/model: composes, trains, moves both players, samples, comes back from its checkpoint."""
 
 from pathlib import Path
 from typing import Any

@@ -130,7 +130,7 @@ def test_dcgan_with_fresh_fakes_equals_a_hand_written_loop_bit_for_bit():
 
 
 def test_wgan_gp_equals_a_hand_written_loop_bit_for_bit():
-    """Three critic steps, a generator batch twice the critic's, a penalty with double backward, falling rates."""
+    """Three critic steps, a generator batch twice the critic's, double backward, falling learning rates."""
     rate = Linear(1e-2, 0.0, 1000)
     recipes = adam(lr=rate, betas=[0.0, 0.9])
     objective = Objective(Wasserstein(), D={"penalty": GradientPenalty(weight=10.0)})

@@ -169,7 +169,7 @@ def test_penalties_sum_over_pixels_and_average_over_samples():
 
 
 def test_the_gradient_penalty_draws_one_point_between_real_and_fake_for_each_sample():
-    """Where C = |x|^2 / 2, the gradient at v is v itself: a real of 0 and a fake of 1 everywhere give norm (1 - t) s."""
+    """Between a real of 0 and a fake of 1 everywhere, the point itself shows its t."""
     seen: list[Tensor] = []
 
     class Spy(Quadratic):

@@ -84,16 +84,18 @@ class ImageData(LightningDataModule):
         seed: of the order.
         mirror: show every image mirrored as well, as a set twice as large (Karras et al. 2020,
             arXiv:2006.06676).
-        workers: processes that load; 0 = this one.
+        workers: processes that load; 0 = this one, None = 2 for a set that is streamed.
     """
 
-    def __init__(self, images: ImageSet, batch_size: int, seed: int, mirror: bool = False, workers: int = 0):
+    def __init__(
+        self, images: ImageSet, batch_size: int, seed: int, mirror: bool = False, workers: int | None = 0
+    ):
         super().__init__()
         self.images = images
         self.batch_size = batch_size
         self.seed = seed
         self.mirror = mirror
-        self.workers = workers
+        self.workers = (2 if images.streamed else 0) if workers is None else workers
 
     def train_dataloader(self) -> DataLoader[Batch]:
         shown = Mirrored(self.images) if self.mirror else self.images

@@ -6,10 +6,12 @@ Resolution = int | Sequence[int]
 
 
 def height_and_width(resolution: Resolution) -> tuple[int, int]:
-    """Both sides of `32` or `[64, 48]`. Raises ValueError for anything else."""
-    sides = (resolution, resolution) if isinstance(resolution, int) else tuple(resolution)
+    """(H, W) of `64` or `[48, 64]`. Raises ValueError for anything else."""
+    sides = list(resolution) if isinstance(resolution, Sequence) else [resolution, resolution]
     if len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
-        raise ValueError(f"resolution={resolution}: give one number of pixels, or [height, width].")
+        raise ValueError(
+            f"data.resolution={resolution}; give pixels, as 64, or [height, width], as [48, 64]."
+        )
     return sides[0], sides[1]
 
 
@@ -30,7 +32,7 @@ def halvings(resolution: Resolution, smallest: int = 4) -> tuple[int, tuple[int,
             [max(round(side / step), smallest) * step for side in sides] if count else [2 * smallest] * 2
         )
         raise ValueError(
-            f"data.resolution={resolution}: this network halves the image {max(count, 1)} times, so that each "
+            f"data.resolution={resolution}: this network halves the image {max(count, 1)} times, so each "
             f"side must be a multiple of {max(step, 2)} and at least {2 * smallest}; "
             f"the nearest is {nearest[0] if len(set(nearest)) == 1 else nearest}."
         )

@@ -1,0 +1,217 @@
+"""A run that is killed at any moment and resumed equals the one that never stopped, bit for bit."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from pytorch_lightning import Callback, Trainer
+from rich.console import Console
+from small import MODELS, SMALL, composed, trained
+
+from gantool import train as module
+from gantool.checkpoint import read
+from gantool.resume import continued, same_run
+
+LENGTH = ("images=192", "checkpoint_every=56", "log_every=1", "sample_every=1000", "ema=100")
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nobody catches it, nobody writes anything."""
+
+
+class KillAt(Callback):
+    def __init__(self, iteration: int):
+        self.iteration = iteration
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: Any, *args: Any) -> None:
+        if pl_module.iteration == self.iteration:
+            raise Killed
+
+
+def kill_at(iteration: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the next training be killed before this iteration."""
+
+    class Doomed(Trainer):
+        def __init__(self, callbacks: list[Callback], **settings: Any):
+            super().__init__(callbacks=[KillAt(iteration), *callbacks], **settings)
+
+    monkeypatch.setattr(module, "Trainer", Doomed)
+
+
+def same(a: Any, b: Any) -> bool:
+    """Equality of nested containers of tensors and numbers, bit for bit."""
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    return a == b
+
+
+def last(folder: Path) -> dict[str, Any]:
+    return read(folder / "checkpoints" / "last.ckpt")
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    a, b = last(one), last(other)
+    for part in ("state_dict", "optimizer_states", "clock", "global_step"):
+        assert same(a[part], b[part]), part
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_killed_and_resumed_run_equals_the_uninterrupted_one(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    overrides = [f"model={model}", "n_critic=2", *LENGTH]
+    trained(tmp_path / "whole", *overrides)
+    with monkeypatch.context() as patched:
+        kill_at(9, patched)
+        with pytest.raises(Killed):
+            trained(tmp_path / "killed", *overrides)
+    assert last(tmp_path / "killed")["clock"]["iteration"] < 9
+    trained(tmp_path / "killed", *overrides, "resume=auto")
+    assert_same_run(tmp_path / "whole", tmp_path / "killed")
+
+
+def test_another_seed_is_another_run(tmp_path: Path):
+    for seed in (1, 2):
+        trained(tmp_path / str(seed), "images=16", f"seed={seed}")
+    a, b = last(tmp_path / "1"), last(tmp_path / "2")
+    assert not same(a["state_dict"], b["state_dict"])
+    assert not same(a["optimizer_states"], b["optimizer_states"])
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("moment", [5, 11, 23])
+def test_the_moment_and_the_number_of_workers_do_not_matter(
+    workers: int, moment: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """80 images and their mirror images in batches of 8: the second epoch begins within the run."""
+    overrides = [*LENGTH, "data.count=80", "checkpoint_every=24", "data.mirror=true"]
+    trained(tmp_path / "whole", *overrides)
+    with monkeypatch.context() as patched:
+        kill_at(moment, patched)
+        with pytest.raises(Killed):
+            trained(tmp_path / "killed", *overrides, f"data.workers={workers}")
+    trained(tmp_path / "killed", *overrides, f"data.workers={workers}", "resume=auto")
+    assert_same_run(tmp_path / "whole", tmp_path / "killed")
+
+
+def test_a_resumed_run_logs_each_moment_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with monkeypatch.context() as patched:
+        kill_at(12, patched)
+        with pytest.raises(Killed):
+            trained(tmp_path, *LENGTH, "logger=tensorboard")
+    trained(tmp_path, *LENGTH, "logger=tensorboard", "resume=auto")
+    with (tmp_path / "metrics.csv").open() as file:
+        images = [int(row["images"]) for row in csv.DictReader(file)]
+    assert images == list(range(8, 200, 8))
+
+
+def test_a_longer_run_is_a_shorter_one_that_went_on(tmp_path: Path):
+    trained(tmp_path / "long", *LENGTH)
+    trained(tmp_path / "short", *LENGTH, "images=96")
+    again = [f"resume={tmp_path / 'short'}", "images=192"]
+    module.train(composed(*again), tmp_path / "short", again, Console(quiet=True))
+    assert_same_run(tmp_path / "long", tmp_path / "short")
+
+
+def test_a_finished_run_says_so(tmp_path: Path):
+    trained(tmp_path, "images=16")
+    with pytest.raises(ValueError, match="has seen 16 images already; give a larger images="):
+        trained(tmp_path, "images=16", "resume=auto")
+
+
+def test_auto_without_a_checkpoint_starts_afresh(tmp_path: Path):
+    assert trained(tmp_path, "images=16", "resume=auto") == 0
+    assert last(tmp_path)["clock"]["images"] == 16
+
+
+def test_a_folder_with_a_run_is_not_overwritten(tmp_path: Path):
+    trained(tmp_path, "images=16")
+    before = (tmp_path / "config.yaml").stat().st_mtime_ns
+    with pytest.raises(ValueError, match="already holds a run: resume=auto continues it"):
+        trained(tmp_path, "images=16")
+    assert (tmp_path / "config.yaml").stat().st_mtime_ns == before
+
+
+def test_auto_refuses_a_command_that_means_another_run(tmp_path: Path):
+    trained(tmp_path, "images=16")
+    with pytest.raises(
+        ValueError, match=r"found a run with optimizer.D.lr=0.0002, but this command says 0.1"
+    ):
+        trained(tmp_path, "images=32", "optimizer.D.lr=0.1", "resume=auto")
+
+
+def test_only_what_leaves_the_run_the_same_may_change():
+    stored = {"images": 10, "n_critic": 1, "trainer": {"devices": 1}, "data": {"root": "a"}}
+    composed_now = composed("images=20", "data=mnist", "data.root=b", "n_critic=2")
+    config = continued(stored, composed_now, ["images=20", "data.root=b", "resume=x"])
+    assert (config.images, config.data.root, config.n_critic) == (20, "b", 1)
+    with pytest.raises(ValueError, match="n_critic=2 would make it another one"):
+        continued(stored, composed_now, ["n_critic=2"])
+
+
+def test_the_same_command_is_the_same_run():
+    same_run({"a": {"b": 1}, "images": 5}, {"a": {"b": 1}, "images": 50})
+    with pytest.raises(ValueError, match=r"a\.b=1.*a|a\.b"):
+        same_run({"a": {"b": 1}}, {"a": {"b": 2}})
+
+
+def start(folder: Path, *overrides: str) -> subprocess.Popen[bytes]:
+    """`gantool train` as a process of its own."""
+    given = [
+        *SMALL,
+        "images=100_000",
+        "checkpoint_every=80",
+        "log_every=5",
+        f"hydra.run.dir={folder}",
+        *overrides,
+    ]
+    command = [sys.executable, "-c", "from gantool.cli import main; main()", "train", *given]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(1200):
+        if path.exists():
+            return
+        assert process.poll() is None, "it ended by itself"
+        time.sleep(0.1)
+    raise AssertionError(f"{path} never came")
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_after_sigkill_a_run_goes_on_bit_for_bit(workers: int, tmp_path: Path):
+    killed = start(tmp_path / "killed", f"data.workers={workers}")
+    wait_for(tmp_path / "killed" / "checkpoints" / "last.ckpt", killed)
+    time.sleep(0.3)
+    killed.kill()
+    assert killed.wait() == -signal.SIGKILL
+    length = last(tmp_path / "killed")["clock"]["images"] + 160
+    overrides = ["checkpoint_every=80", "log_every=5", f"images={length}"]
+    trained(tmp_path / "killed", *overrides, "resume=auto")
+    trained(tmp_path / "whole", *overrides)
+    assert_same_run(tmp_path / "whole", tmp_path / "killed")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_polite_signal_writes_a_checkpoint_and_says_so_in_the_exit_code(
+    number: signal.Signals, code: int, tmp_path: Path
+):
+    process = start(tmp_path, "checkpoint_every=0")
+    wait_for(tmp_path / "metrics.csv", process)
+    time.sleep(1.0)
+    os.kill(process.pid, number)
+    assert process.wait(60) == code
+    images = last(tmp_path)["clock"]["images"]
+    assert images > 0
+    assert (tmp_path / "samples" / f"{images:09d}.png").exists()
