@@ -18,21 +18,21 @@ from omegaconf import DictConfig, OmegaConf
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
-        ("trian", "No verb trian. Nearest: train. All: train,"),
+        ("trainn", "No verb trainn. Nearest: train. All: train,"),
         ("data", "No verb data. All: data check."),
         ("model=dcgan train", "model=dcgan comes after the verb: gantool VERB model=dcgan."),
         ("train model=dcgann", "No option dcgann in group model. Nearest: dcgan"),
         ("train model=DCGAN", "No option DCGAN in group model. Nearest: dcgan"),
         ("train model=3", "No option 3 in group model. All: "),
-        ("train modle=dcgan", "modle=dcgan: no group or key modle. Nearest: model"),
+        ("train modl=dcgan", "modl=dcgan: no group or key modl. Nearest: model"),
         (
             "train optimizer.D.rl=1",
             "optimizer.D.rl=1: no group or key optimizer.D.rl. Nearest: optimizer.D.lr,",
         ),
         ("train imags=3", "imags=3: no group or key imags. Nearest: images,"),
         ("train lr=3", ", optimizer.D.lr, optimizer.G.lr"),
-        ("train model=wgan model.D.widht=3", "Nearest: model.D.width"),
-        ("train imags=3 modle=dcgan", "imags=3: no group or key imags. Nearest: images,"),
+        ("train model=wgan model.D.widtth=3", "Nearest: model.D.width"),
+        ("train imags=3 modl=dcgan", "imags=3: no group or key imags. Nearest: images,"),
         (
             "train xyzzy=3",
             "xyzzy=3: no group or key xyzzy. All: gantool train --help A new key needs a plus: +xyzzy=3",
@@ -157,6 +157,17 @@ class Network:
             raise RuntimeError("out of memory")
         if width == 50:
             Network(width=5, depth=3)
+        if width == 60:
+            raise ModuleNotFoundError("Requirement 'wandb>=0.12.10' not met. HINT: pip")
+
+
+class Wide(Network):
+    pass
+
+
+class Pair:
+    def __init__(self, network):
+        network(norm="batch")
 """
 
 
@@ -189,15 +200,16 @@ def build(
             "thing: width=0 must be 1 or more. (HYDRA_FULL_ERROR=1 shows",
         ),
         (
-            "{_target_: pieces.Network, widht: 1}",
-            "thing.widht: pieces.Network takes no widht. Nearest: width. All:",
+            "{_target_: pieces.Network, widtth: 1}",
+            "thing.widtth: pieces.Network takes no widtth. Nearest: width. All:",
         ),
+        ("{_target_: pieces.Wide, widtth: 1}", "thing.widtth: pieces.Wide takes no widtth. Nearest: width."),
         ("{_target_: pieces.Network}", "thing: Network also needs 'width'."),
         (
             "{_target_: pieces.Network, width: 60}",
             "thing: This needs the package wandb: pip install 'gantool[wandb]'",
         ),
-        ("{_target_: pieces.Netwrok}", "thing: no pieces.Netwrok. Nearest: Network."),
+        ("{_target_: pieces.Networkk}", "thing: no pieces.Networkk. Nearest: Network."),
         (
             "{_target_: piece.Network}",
             "thing: no module piece for piece.Network. A module of yours belongs into",
@@ -216,7 +228,7 @@ def build(
         ),
         ("{_target_: os.system, command: ls}", "thing: "),
         ("{_target_: pieces.Network, width: ???}", "thing.width has no value. Add thing.width=…"),
-        ("{_target_: pieces.Network, width: '${wdith}'}", "Interpolation key 'wdith' not found"),
+        ("{_target_: pieces.Network, width: '${widthh}'}", "Interpolation key 'widthh' not found"),
     ],
 )
 def test_what_cannot_be_built_is_told_in_one_line(build: Gantool, thing: str, sentence: str) -> None:
@@ -227,18 +239,18 @@ def test_what_cannot_be_built_is_told_in_one_line(build: Gantool, thing: str, se
 
 
 def test_the_wrong_keyword_of_a_recipe_is_told_with_its_key(build: Gantool) -> None:
-    result = build("+thing={_target_: pieces.Network, _partial_: true, widht: 2, width: ???}", "+late=true")
+    result = build("+thing={_target_: pieces.Network, _partial_: true, widtth: 2, width: ???}", "+late=true")
     assert result.code == 2
-    assert "thing.widht: pieces.Network takes no widht. Nearest: width." in result.err
+    assert "thing.widtth: pieces.Network takes no widtth. Nearest: width." in result.err
 
 
 def test_the_wrong_keyword_of_a_recipe_inside_another_class_is_told_with_its_key(build: Gantool) -> None:
     result = build(
         "+thing={_target_: pieces.Pair, network: ${piece}}",
-        "+piece={_target_: pieces.Network, _partial_: true, widht: 2}",
+        "+piece={_target_: pieces.Network, _partial_: true, widtth: 2}",
     )
     assert result.code == 2
-    assert "piece.widht: pieces.Network takes no widht. Nearest: width." in result.err
+    assert "piece.widtth: pieces.Network takes no widtth. Nearest: width." in result.err
 
 
 @pytest.mark.parametrize("width", [500, 50])

@@ -1,0 +1,56 @@
+"""Where runs lie: `run=` and `resume=` take a run folder, a checkpoint file, or `latest`."""
+
+from pathlib import Path
+
+from gantool.mistakes import FEW, suggestion
+
+OUTPUTS = Path("outputs")
+
+
+def find(run: str) -> Path:
+    """The folder of a run: the one that holds its config.yaml."""
+    if run == "latest":
+        return latest()
+    path = Path(run).expanduser()
+    if not path.exists():
+        raise ValueError(f"There is no run {run}. {_choices(run)}")
+    folder = path if path.is_dir() else path.parent.parent  # RUN/checkpoints/last.ckpt
+    if not (folder / "config.yaml").is_file():
+        inside = [str(file.parent) for file in sorted(folder.glob("*/config.yaml"))] if path.is_dir() else []
+        choices = f"Runs inside it: {', '.join(inside)}." if inside else _choices(run)
+        raise ValueError(f"{run} is of no run: {folder} holds no config.yaml. {choices}")
+    return folder
+
+
+def checkpoint(run: str) -> Path:
+    """The checkpoint that `run` names: itself, or the last one of its run."""
+    path = Path(run).expanduser()
+    if path.suffix == ".ckpt" and path.is_file():
+        return path
+    folder = find(run)
+    last = folder / "checkpoints" / "last.ckpt"
+    if not last.is_file():
+        others = sorted(str(file) for file in last.parent.glob("*.ckpt"))
+        cure = f"Name one of {', '.join(others)}." if others else "Its training has not got that far yet."
+        raise ValueError(f"Run {folder} has no checkpoints/last.ckpt. {cure}")
+    return last
+
+
+def latest() -> Path:
+    """The run below outputs/ whose config.yaml is the newest."""
+    runs = _newest_first()
+    if not runs:
+        raise ValueError(f"There is no run below {OUTPUTS.resolve()}. Train one: gantool train")
+    return runs[0]
+
+
+def _newest_first() -> list[Path]:
+    files = {file for pattern in ("*/*", "sweeps/*/*") for file in OUTPUTS.glob(f"{pattern}/config.yaml")}
+    return [file.parent for file in sorted(files, key=lambda file: (-file.stat().st_mtime_ns, str(file)))]
+
+
+def _choices(run: str) -> str:
+    runs = _newest_first()
+    if not runs:
+        return f"None lies below {OUTPUTS.resolve()}."
+    return suggestion(run, [str(folder) for folder in runs[:FEW]])

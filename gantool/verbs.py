@@ -1,0 +1,44 @@
+"""The verbs of the command line: a new one is a line here, conf/<verb>.yaml and a module with main(cfg)."""
+
+from typing import NamedTuple
+
+from gantool.mistakes import Mistake, suggestion
+
+
+class Verb(NamedTuple):
+    name: str  # as typed; "data check" is two words
+    summary: str
+    examples: tuple[str, ...]  # what follows `gantool VERB`
+
+    @property
+    def words(self) -> list[str]:
+        return self.name.split()
+
+    @property
+    def config(self) -> str:
+        return self.name.replace(" ", "_")
+
+    @property
+    def module(self) -> str:
+        return f"gantool.{self.config}"
+
+
+VERBS = (
+    Verb("train", "train a GAN", ("model=wgan data=digits", "-m seed=1,2,3", "resume=latest images=200_000")),
+    Verb("sample", "images from a trained generator", ("run=latest", "run=latest count=16 label=3 seed=1")),
+    Verb("data check", "what is in a data set, before training on it", ("data=digits",)),
+    Verb("list", "models, data sets, losses and all other options", ("", "models", "data --config-dir conf")),
+)
+
+
+def find(arguments: list[str]) -> Verb:
+    """The verb that a command line begins with."""
+    for verb in VERBS:
+        if arguments[: len(verb.words)] == verb.words:
+            return verb
+    names = [verb.name for verb in VERBS]
+    typed = arguments[0]
+    if typed.startswith("-") or "=" in typed:
+        raise Mistake(f"{typed} comes after the verb: gantool VERB {typed}. {suggestion('', names)}")
+    begun = [name for name in names if name.startswith(f"{typed} ")]
+    raise Mistake(f"No verb {typed}. {suggestion(typed, begun or names)}")
