@@ -6,10 +6,11 @@ from typing import Any
 import torch
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
+from torch import nn
 
 from gantool.gan import GAN
 from gantool.optim import Recipe
-from gantool.tasks.task import Task
+from gantool.tasks.task import Player, Task
 
 TRUSTED = (
     "gantool.data.",
@@ -44,9 +45,7 @@ def assemble(config: DictConfig, task: Task) -> GAN:
     return GAN(
         task=task,
         objective=instantiate(config.loss, _convert_="all"),
-        recipes={
-            player: Recipe(instantiate(config.optimizer[player], _convert_="all")) for player in ("D", "G")
-        },
+        recipes={"D": recipe_of(config, "D"), "G": recipe_of(config, "G")},
         n_critic=config.n_critic,
         generator_batch_size=config.generator_batch_size,
         share_fakes=config.share_fakes,
@@ -56,6 +55,16 @@ def assemble(config: DictConfig, task: Task) -> GAN:
         channels_last=config.channels_last,
         seed=config.seed,
     )
+
+
+def recipe_of(config: DictConfig, player: Player) -> Recipe:
+    """A player's optimizer. Raises ValueError, naming the key, for numbers that it does not take."""
+    recipe = Recipe(instantiate(config.optimizer[player], _convert_="all"))
+    try:
+        recipe.optimizer([nn.Parameter(torch.zeros(1))])
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"optimizer.{player}: {error}.") from error
+    return recipe
 
 
 def check(config: DictConfig) -> None:

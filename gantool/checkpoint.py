@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any, final
 
 import torch
-from lightning_fabric.plugins import TorchCheckpointIO
 from hydra.utils import instantiate
+from lightning_fabric.plugins import TorchCheckpointIO
 from omegaconf import DictConfig, OmegaConf
 
 from gantool.build import assemble, refuse_foreign
@@ -69,7 +69,7 @@ def load(path: Path, trust: bool = False) -> tuple[GAN, DictConfig]:
     plain = checkpoint["gantool"]["config"]
     if not trust:
         refuse_foreign({part: plain[part] for part in ("task", "loss", "optimizer", "ema")})
-    config = OmegaConf.create(plain)
+    config: DictConfig = OmegaConf.create(plain)  # pyright: ignore
     gan = assemble(config, instantiate(config.task, _convert_="all"))
     gan.load_state_dict(checkpoint["state_dict"])
     gan.on_load_checkpoint(checkpoint)

@@ -22,12 +22,12 @@ def picture_of(images: np.ndarray, columns: int | None = None, gap: int = 2) -> 
     `columns=None` makes it as square as may be.
     """
     count, height, width, channels = images.shape
-    if columns is None:
-        columns = min(count, max(1, round((count * height / width) ** 0.5)))
-    rows = -(-count // columns)
-    grid = np.zeros((rows * (height + gap) + gap, columns * (width + gap) + gap, channels), np.uint8)
+    square = min(count, max(1, round((count * height / width) ** 0.5)))
+    across = columns or square
+    rows = -(-count // across)
+    grid = np.zeros((rows * (height + gap) + gap, across * (width + gap) + gap, channels), np.uint8)
     for i, image in enumerate(images):
-        top, left = i // columns * (height + gap) + gap, i % columns * (width + gap) + gap
+        top, left = i // across * (height + gap) + gap, i % across * (width + gap) + gap
         grid[top : top + height, left : left + width] = image
     return grid
 

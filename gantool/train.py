@@ -43,7 +43,11 @@ def main(cfg: DictConfig) -> None:
     folder = Path(hydra.runtime.output_dir)
     if Path.cwd() in folder.parents:
         folder = folder.relative_to(Path.cwd())
-    code = train(cfg, folder, list(hydra.overrides.task), Console())
+    try:
+        code = train(cfg, folder, list(hydra.overrides.task), Console())
+    except Exception:
+        remove_if_unused(folder)
+        raise
     if code:
         raise SystemExit(code)
 
@@ -154,6 +158,14 @@ def prepare(folder: Path, gan: GAN, config: dict[str, Any]) -> None:
             f"{folder}: {free / 1e6:,.0f} MB are free, but checkpoints need {need / 1e6:,.0f} MB."
         )
     (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(config)))
+
+
+def remove_if_unused(folder: Path) -> None:
+    """A refused request leaves nothing behind: Hydra made the folder, and an empty log, before reading it."""
+    empty = folder / "train.log"
+    if list(folder.iterdir()) == [empty] and not empty.stat().st_size:
+        empty.unlink()
+        folder.rmdir()
 
 
 def advice(saves: Checkpoints) -> str:

@@ -36,7 +36,7 @@ class Checkpoints(Callback):
         assert isinstance(pl_module, GAN)
         self.before = self.written = pl_module.images
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any, **_: Any) -> None:
         assert isinstance(pl_module, GAN)
         before, now = self.before, pl_module.images
         self.before = now

@@ -28,11 +28,13 @@ class Curves(Callback):
         assert isinstance(pl_module, GAN)
         self.then, self.images = time.perf_counter(), pl_module.images
 
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, *args: Any, **_: Any
+    ) -> None:
         assert isinstance(pl_module, GAN)
         pl_module.watched = (pl_module.iteration + 1) % self.every == 0
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any, **_: Any) -> None:
         assert isinstance(pl_module, GAN)
         if not pl_module.watched:
             return

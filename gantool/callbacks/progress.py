@@ -50,7 +50,7 @@ class Bar(Callback):
         self.first = pl_module.images
         self.bar.start()
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any, **_: Any) -> None:
         assert isinstance(pl_module, GAN)
         self.iterations += 1
         now = time.perf_counter()

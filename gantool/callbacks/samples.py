@@ -48,7 +48,7 @@ class Samples(Callback):
         if not (self.folder / "real.png").exists():
             save(picture_of(to_uint8(self.preview["image"])), self.folder / "real.png")
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any, **_: Any) -> None:
         assert isinstance(pl_module, GAN)
         before, self.before = self.before, pl_module.images
         if passed(self.every, before, pl_module.images) or trainer.should_stop:

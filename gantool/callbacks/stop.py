@@ -28,7 +28,7 @@ class Stop(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.previous = {number: signal.signal(number, self.receive) for number in SIGNALS}
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any, **_: Any) -> None:
         assert isinstance(pl_module, GAN)
         if pl_module.images >= self.images or self.received is not None:
             trainer.should_stop = True

@@ -119,7 +119,9 @@ class ImageData(LightningDataModule):
         return self.trainer.lightning_module
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        return {**batch, "image": to_range(batch["image"], self.gan.dtype)}
+        dtype = self.gan.dtype
+        assert isinstance(dtype, torch.dtype)
+        return {**batch, "image": to_range(batch["image"], dtype)}
 
     def preview(self, count: int) -> Batch:
         """`count` images for a picture: class after class where there are labels."""

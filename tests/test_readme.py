@@ -1,0 +1,99 @@
+"""Every command of the README works, shortened."""
+
+import os
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import Gantool, gantool_here  # noqa: F401
+from PIL import Image
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+SHORT = ["images=32", "batch_size=8", "generator_batch_size=8", "samples=4", "trainer.accelerator=cpu"]
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def commands() -> list[list[str]]:
+    """The words of each `gantool …` line."""
+    lines = [line for block in blocks("bash") for line in block.splitlines()]
+    return [shlex.split(line, comments=True) for line in lines if line.startswith("gantool ")]
+
+
+def images(folder: Path) -> Path:
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for i in range(12):
+        Image.fromarray(random.integers(0, 256, (40, 40, 3), np.uint8)).save(folder / f"{i}.png")
+    return folder
+
+
+def test_every_command_works(gantool: Gantool, tmp_path: Path):  # noqa: F811
+    assert len(commands()) > 10
+    folder = images(tmp_path / "images")
+    run = tmp_path / "conditional"
+    assert gantool("train", "model=cgan", *SHORT, f"hydra.run.dir={run}").code == 0
+    width = ["model.G.width=4"]
+
+    for command in commands():
+        words = [
+            {"data.path=DIR": f"data.path={folder}", "run=RUN": f"run={run}"}.get(w, w) for w in command[1:]
+        ]
+        if "data=mnist" in words:
+            if "GANTOOL_DATA" not in os.environ:
+                continue
+            words.append(f"data.root={os.environ['GANTOOL_DATA']}/mnist")
+        if words[0] == "train" and not {"--help", "--cfg"} & set(words):
+            resumes = any(word.startswith("resume=") for word in words)
+            words = [word for word in words if not word.startswith("images=")]
+            words += ["images=64"] if resumes else [*SHORT, *width]
+        answer = gantool(*words)
+        assert answer.code == 0, (words, answer.err)
+
+
+def test_a_class_of_ones_own_is_trained_as_the_readme_says(gantool: Gantool, tmp_path: Path):  # noqa: F811
+    [yaml] = blocks("yaml")
+    path = tmp_path / yaml.splitlines()[0].removeprefix("# ")
+    path.parent.mkdir(parents=True)
+    path.write_text("\n".join(yaml.splitlines()[1:]))
+    (tmp_path / "my_networks.py").write_text(
+        "from torch import nn\n"
+        "class SmallDiscriminator(nn.Sequential):\n"
+        "    def __init__(self, width, channels, resolution, norm):\n"
+        "        super().__init__(nn.Flatten(), nn.Linear(channels * resolution**2, 1), nn.Flatten(0))\n"
+    )
+    answer = gantool("train", "--config-dir", "mine", "model=small", *SHORT, "hydra.run.dir=run")
+    assert answer.code == 0, answer.err
+
+    refused = gantool("sample", "run=run", "count=2", "device=cpu")
+    assert refused.code == 2
+    assert "my_networks.SmallDiscriminator" in refused.err
+    assert "trust=true" in refused.err
+    assert gantool("sample", "run=run", "count=2", "device=cpu", "trust=true").code == 0
+
+
+def test_the_set_up_commands_are_on_the_first_screen():
+    first = "\n".join(README.splitlines()[:32])
+    for line in ("pip install . && gantool train", "pip install -e '.[dev]' && pytest"):
+        assert line in first
+    assert "gantool train model=dcgan data=mnist" in first
+
+
+def test_the_table_of_families_is_complete():
+    listed = re.findall(r"^\| `(\w+)` \| \[", README, re.MULTILINE)
+    files = {path.stem for path in (Path(__file__).parent.parent / "conf" / "model").glob("*.yaml")}
+    assert set(listed) == files
+
+
+def test_files_that_the_readme_names_exist():
+    for name in re.findall(r"\]\(([^)h][^)]*)\)", README):
+        assert (Path(__file__).parent.parent / name).exists(), name
+
+
+@pytest.mark.parametrize("path", sorted((Path(__file__).parent.parent / "conf" / "loss").glob("*.yaml")))
+def test_every_loss_is_named(path: Path):
+    assert f"`{path.stem}`" in README
