@@ -115,6 +115,8 @@ class GAN(LightningModule):
         `duels` are those of the last pass through G, where G's turn shares it. D's turn returns its own for
         that, if they fit into one micro-batch.
         """
+        if not self.objective.plays(player, self.images):
+            return None
         shares = self.share_fakes and size(batch) <= (self.micro_batch or size(batch))
         self.learn(player, True)
         self.learn(OPPONENT[player], player == "D" and shares)
@@ -127,8 +129,6 @@ class GAN(LightningModule):
             played = duels if duels is not None and shares else self.task.duels(chunk)
             seen = [duel.detached() for duel in played] if player == "D" and shares else played
             losses = self.objective(player, seen, self.iteration, self.images)
-            if not losses:
-                return played
             share = size(chunk) / size(batch)
             loss = total(list(losses.values()))
             loss = loss * share if share < 1 else loss
@@ -136,7 +136,8 @@ class GAN(LightningModule):
             with torch.autocast(self.device.type, enabled=False):
                 self.manual_backward(loss)
             for name, value in losses.items():
-                sums[name] = sums.get(name, 0) + value.detach() * share  # pyright: ignore
+                value = value.detach()
+                sums[name] = value if share == 1 else sums.get(name, 0) + value * share  # pyright: ignore
             if self.watched and player == "D":
                 self.latest |= logits(seen)
 

@@ -40,8 +40,8 @@ def before(gan: GAN, images: ImageSet, config: DictConfig, folder: Path, device:
     return table
 
 
-def after(folder: Path, images: int, seconds: float) -> Table:
-    """Where everything is, and what to type next."""
+def after(folder: Path, images: int, seconds: float, curves: str | None) -> Table:
+    """Where everything is, how to look at the curves, and what to type next."""
     samples = sorted((folder / "samples").glob("[0-9]*.png"))
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold")
@@ -51,6 +51,7 @@ def after(folder: Path, images: int, seconds: float) -> Table:
         table.add_row("Samples", str(samples[-1]))
     table.add_row("Checkpoint", str(folder / "checkpoints" / "last.ckpt"))
     table.add_row("Numbers", str(folder / "metrics.csv"))
-    table.add_row("Curves", "tensorboard --logdir outputs")
+    if curves is not None:
+        table.add_row("Curves", curves)
     table.add_row("Next", f"gantool sample run={folder}")
     return table

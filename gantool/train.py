@@ -72,11 +72,12 @@ def train(cfg: DictConfig, folder: Path, overrides: list[str], console: Console)
         gan.on_load_checkpoint(stored)  # the clock, for all who ask before Lightning restores the rest
     if gan.images >= cfg.images:
         raise ValueError(f"{folder} has seen {gan.images:,} images already; give a larger images= to go on.")
-    prepare(folder, gan, config)
+    make_room(folder, gan)
+    logger = instantiate(cfg.logger, folder=folder, images=gan.images) if "_target_" in cfg.logger else None
+    (folder / "config.yaml").write_text(OmegaConf.to_yaml(cfg))
 
     data = ImageData(images, cfg.n_critic * cfg.batch_size, cfg.seed, cfg.data.mirror, cfg.data.workers)
     numbers = MetricsCSV(folder, gan.images)
-    logger = instantiate(cfg.logger, folder=folder, images=gan.images) if "_target_" in cfg.logger else None
     curves = Curves(cfg.log_every)
     stop = Stop(cfg.images)
     saves = Checkpoints(folder, config, cfg.checkpoint_every, cfg.milestone_every)
@@ -106,10 +107,12 @@ def train(cfg: DictConfig, folder: Path, overrides: list[str], console: Console)
         log.error("training diverged: %s", diverged)
         return 1
     log.info("training ends at %d images", gan.images)
-    console.print(summary.after(folder, gan.images - first, time.perf_counter() - began), highlight=False)
+    seconds, look = time.perf_counter() - began, None if logger is None else logger.look
+    console.print(summary.after(folder, gan.images - first, seconds, look), highlight=False)
     if stop.received is not None:
+        resume = f"gantool train resume={folder}"
         console.print(
-            f"Stopped by {stop.received.name}; go on with: gantool train resume={folder}", highlight=False
+            f"Stopped by {stop.received.name}; go on with: {resume}", highlight=False, soft_wrap=True
         )
     return stop.exit_code
 
@@ -145,8 +148,8 @@ def check_machine(cfg: DictConfig) -> None:
         )
 
 
-def prepare(folder: Path, gan: GAN, config: dict[str, Any]) -> None:
-    """Write config.yaml, having made sure that the folder can be written and has room for checkpoints."""
+def make_room(folder: Path, gan: GAN) -> None:
+    """Make sure that the folder is there, can be written and has room for checkpoints."""
     folder.mkdir(parents=True, exist_ok=True)
     if not os.access(folder, os.W_OK):
         raise PermissionError(errno.EACCES, "the run folder cannot be written", str(folder))
@@ -157,7 +160,6 @@ def prepare(folder: Path, gan: GAN, config: dict[str, Any]) -> None:
         raise ValueError(
             f"{folder}: {free / 1e6:,.0f} MB are free, but checkpoints need {need / 1e6:,.0f} MB."
         )
-    (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(config)))
 
 
 def remove_if_unused(folder: Path) -> None:

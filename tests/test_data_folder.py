@@ -122,8 +122,18 @@ def test_palettes_become_rgb_or_with_transparency_rgba(transparent: bool, root: 
     picture.putpalette([10, 20, 30, 40, 50, 60])
     picture.info.update({"transparency": 1} if transparent else {})
     picture.save(root / "a.png")
-    expected = [40, 50, 60, 0] if transparent else [40, 50, 60]
+    expected = [255, 255, 255, 0] if transparent else [40, 50, 60]  # what is hidden has the background's
     assert (everything(load(root)) == expected).all()
+
+
+def test_hidden_colours_become_the_backgrounds_and_visible_ones_stay(root: Path):
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 4), np.uint8)
+    pixels[:4, :, 3] = 0
+    pixels[4:, :, 3] = 1
+    Image.fromarray(pixels).save(root / "a.png")
+    [image] = everything(load(root, background="red"))
+    assert (image[:4] == [255, 0, 0, 0]).all()
+    assert np.array_equal(image[4:], pixels[4:])
 
 
 @pytest.mark.parametrize(("mode", "channels"), [("1", 1), ("CMYK", 3), ("LAB", 3)])

@@ -21,7 +21,7 @@ from gantool.losses.term import Term
 from gantool.models import dcgan, wgan_gp
 from gantool.optim import Recipe
 from gantool.priors import Gaussian
-from gantool.schedules import Linear
+from gantool.schedules import Linear, Switch
 from gantool.seeds import reseed
 from gantool.tasks.generation import Generation
 from gantool.train import quiet
@@ -253,6 +253,23 @@ def test_on_one_players_turn_the_other_gets_no_gradient():
 
     fit(GAN(task(), Objective(NonSaturating()), adam()), 2, Look())
     assert grads == [False] * 4
+
+
+def test_while_d_rests_it_does_not_move_and_g_does():
+    """A phase without adversarial loss, such as a super-resolution network's pretraining."""
+
+    class Bright(Term):
+        def forward(self, duel: Any) -> Tensor:
+            return duel.fake.square().mean()
+
+    gan = GAN(task(), Objective(NonSaturating(Switch(0.0, 1.0, 2 * BATCH)), G={"bright": Bright()}), adam())
+    steps = Steps()
+    before = task()
+    fit(gan, 2, steps)
+    assert steps.of == [1, 1]
+    assert apart(gan.task.D, before.D) == 0 < apart(gan.task.G, before.G)
+    fit(gan, 1, steps)
+    assert steps.of == [1, 1, 0, 1]
 
 
 class Poison(Term):

@@ -222,7 +222,10 @@ def test_the_objective_sums_over_duels():
 
 def test_while_the_adversarial_weight_is_zero_d_rests():
     objective = Objective(NonSaturating(weight=Switch(0.0, 1.0, images=100)))
-    assert objective("D", [duel()], 0, images=0) == {}
+    assert not objective.plays("D", images=0)
+    assert objective.plays("G", images=0)
+    assert objective("G", [duel()], 0, images=0) == {}
+    assert objective.plays("D", images=100)
     assert set(objective("D", [duel()], 1, images=100)) == {"adversarial"}
 
 

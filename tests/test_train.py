@@ -55,6 +55,25 @@ def test_tensorboard_has_the_same_numbers_and_the_sample_pictures(tmp_path: Path
     assert logged == pytest.approx([float(row["D/adversarial"]) for row in rows(tmp_path)])
 
 
+def test_mlflow_has_the_same_numbers_and_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    mlflow = pytest.importorskip("mlflow", reason="gantool[mlflow] is not installed")
+    monkeypatch.chdir(tmp_path)
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    trained(tmp_path / "run", "logger=mlflow", f"logger.uri={uri}", "log_every=2", "sample_every=32")
+    client = mlflow.MlflowClient(uri)
+    [run] = client.search_runs([client.get_experiment_by_name("gantool").experiment_id])
+    history = client.get_metric_history(run.info.run_id, "D/adversarial")
+    assert [point.step for point in history] == [16, 32, 48, 64]
+    assert len(list((tmp_path / "mlflow").rglob("samples_fake*.png"))) == 2
+
+
+def test_wandb_offline_writes_into_the_run_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("wandb", reason="gantool[wandb] is not installed")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    trained(tmp_path, "logger=wandb", "logger.offline=true", "log_every=2", "sample_every=32")
+    assert list((tmp_path / "wandb").glob("offline-run-*/*.wandb"))
+
+
 def test_a_falling_learning_rate_is_logged(tmp_path: Path):
     trained(tmp_path, "optimizer=wgan_gp", "log_every=4")
     rates = [float(row["optimizer/D_lr"]) for row in rows(tmp_path)]

@@ -17,6 +17,10 @@ from gantool.tasks.task import Batch
 
 
 class PictureLogger(Protocol):
+    """What every logger of ours is."""
+
+    look: str  # how to see the curves
+
     def log_picture(self, name: str, picture: np.ndarray, images: int) -> None: ...
 
 

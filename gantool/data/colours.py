@@ -43,6 +43,14 @@ def recolour(image: np.ndarray, channels: int, background: Colour = WHITE) -> np
     return np.concatenate([opaque, alpha], axis=2)
 
 
+def unsee(image: np.ndarray, background: Colour) -> np.ndarray:
+    """Give pixels of alpha 0 the background's colour: what nobody sees, no network should have to learn."""
+    if image.shape[2] not in (2, 4):
+        return image
+    hidden = image[:, :, -1] == 0
+    return np.where(hidden[:, :, None], backdrop(background, image.shape[2], image.dtype), image)
+
+
 def backdrop(background: Colour, channels: int, dtype: np.dtype) -> np.ndarray:
     """One pixel of the background, (C,); with an alpha channel it is there but fully transparent."""
     pixel = change_depth(np.array(background, np.uint8).reshape(1, 1, 3), dtype)

@@ -6,7 +6,7 @@ from typing import final
 import numpy as np
 from PIL import Image
 
-from gantool.data.colours import WHITE, Colour, backdrop, change_depth, recolour
+from gantool.data.colours import WHITE, Colour, backdrop, change_depth, recolour, unsee
 
 Size = tuple[int, int]  # (H, W)
 
@@ -54,7 +54,7 @@ class Format:
         image = recolour(change_depth(image, self.dtype), self.channels, self.background)
         if image.shape[:2] != self.size:
             image = FITS[self.fit](image, self.size, self.background)
-        return image.transpose(2, 0, 1)
+        return unsee(image, self.background).transpose(2, 0, 1)
 
 
 def crop(image: np.ndarray, size: Size, background: Colour) -> np.ndarray:

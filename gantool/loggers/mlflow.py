@@ -6,6 +6,8 @@ from typing import final
 import numpy as np
 from pytorch_lightning.loggers import MLFlowLogger
 
+SQLITE = "sqlite:///"
+
 
 @final
 class MLflow(MLFlowLogger):
@@ -15,13 +17,18 @@ class MLflow(MLFlowLogger):
         folder: of the run; its name becomes the run's.
         images: where the run goes on.
         experiment: name under which runs are gathered.
-        uri: of the tracking server; None = MLFLOW_TRACKING_URI, or an SQLite file in the run folder.
+        uri: of the tracking server, or of an SQLite file; pictures then lie beside the file.
     """
 
-    def __init__(self, folder: Path, images: int, experiment: str, uri: str | None):
-        super().__init__(
-            experiment_name=experiment, run_name=f"{folder.parent.name}-{folder.name}", tracking_uri=uri
-        )
+    def __init__(self, folder: Path, images: int, experiment: str, uri: str):
+        self.look = f"mlflow ui --backend-store-uri {uri}"
+        artifacts = None
+        if uri.startswith(SQLITE):
+            place = Path(uri.removeprefix(SQLITE)).absolute().parent
+            place.mkdir(parents=True, exist_ok=True)
+            artifacts = str(place / "mlflow")
+        name = f"{folder.parent.name}-{folder.name}"
+        super().__init__(experiment, name, uri, artifact_location=artifacts)
 
     def log_picture(self, name: str, picture: np.ndarray, images: int) -> None:
         """`picture` of (H, W, C), uint8."""

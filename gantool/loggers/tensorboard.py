@@ -16,6 +16,8 @@ class TensorBoard(TensorBoardLogger):
         images: where the run goes on; what was logged later is hidden.
     """
 
+    look = "tensorboard --logdir outputs"
+
     def __init__(self, folder: Path, images: int):
         super().__init__(save_dir=folder, name="", version="", purge_step=images + 1 if images else None)
 

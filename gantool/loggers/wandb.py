@@ -5,6 +5,7 @@ from typing import final
 
 import numpy as np
 from pytorch_lightning.loggers import WandbLogger
+from wandb.errors import Error  # pyright: ignore
 
 
 @final
@@ -16,6 +17,8 @@ class Wandb(WandbLogger):
         images: where the run goes on.
         project: on the server.
         offline: write to the folder only.
+
+    Raises ValueError where the server cannot be reached, or does not know the user.
     """
 
     def __init__(self, folder: Path, images: int, project: str, offline: bool):
@@ -23,6 +26,11 @@ class Wandb(WandbLogger):
         super().__init__(
             save_dir=folder, project=project, offline=offline, name=name, id=name, resume="allow"
         )
+        self.look = f"wandb sync {folder}/wandb/*" if offline else f"project {project} on the server"
+        try:
+            self.experiment  # noqa: B018  # reaches the server now, not after the first iterations
+        except Error as error:
+            raise ValueError(f"logger=wandb: {error} Or set logger.offline=true.") from error
 
     def log_picture(self, name: str, picture: np.ndarray, images: int) -> None:
         """`picture` of (H, W, C), uint8."""

@@ -34,8 +34,12 @@ class Objective(nn.Module):
             for name, term in self.terms_of(player).items():
                 term.check(f"{player}.{name}", task)
 
+    def plays(self, player: Player, images: int) -> bool:
+        """Whether the player has anything to play for; D rests while the adversarial weight is 0."""
+        return player == "G" or bool(at(self.adversarial.weight, images))
+
     def forward(self, player: Player, duels: list[Duel], iteration: int, images: int) -> dict[str, Tensor]:
-        """The player's losses by name, weighted; empty while it has nothing to play for.
+        """The player's losses by name, weighted.
 
         Args:
             player: "D" or "G".
@@ -44,8 +48,6 @@ class Objective(nn.Module):
             images: reals shown to D so far.
         """
         weight = at(self.adversarial.weight, images)
-        if player == "D" and not weight:
-            return {}  # nobody plays yet: D rests
         due = {
             name: (now, term)
             for name, term in self.terms_of(player).items()
