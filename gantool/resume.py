@@ -26,6 +26,8 @@ FREE = (
 def continued(stored: dict[str, Any], composed: DictConfig, overrides: list[str]) -> DictConfig:
     """The configuration of a run, with what the command line may change (`resume=RUN`).
 
+    Schedules that were to end with the run, such as a falling learning rate, end with the longer one.
+
     Args:
         stored: of the checkpoint.
         composed: what the command line alone would mean.
@@ -42,18 +44,30 @@ def continued(stored: dict[str, Any], composed: DictConfig, overrides: list[str]
                 f"Only these may change: {', '.join(name for name in FREE if name != 'resume')}."
             )
         OmegaConf.update(config, key, OmegaConf.select(composed, key), merge=False)
+    for key in lengths(stored):
+        OmegaConf.update(config, key, config.images)
     return config
 
 
 def same_run(stored: dict[str, Any], composed: dict[str, Any]) -> None:
     """Raise ValueError if a command that says `resume=auto` means another run than the one in its folder."""
     before, now = flat(stored), flat(composed)
+    moved = set(lengths(stored)) & set(lengths(composed))
     for key in sorted(before.keys() | now.keys()):
-        if not free(key) and before.get(key) != now.get(key):
+        if not free(key) and key not in moved and before.get(key) != now.get(key):
             raise ValueError(
                 f"resume=auto found a run with {key}={before.get(key)}, but this command says "
                 f"{now.get(key)}; give the command of the first start, or another hydra.run.dir."
             )
+
+
+def lengths(config: dict[str, Any]) -> list[str]:
+    """Keys of schedules that end with the run: `images: ${images}` before it was resolved."""
+    return [
+        k
+        for k, value in flat(config).items()
+        if k.endswith(".images") and k != "data.images" and value == config["images"]
+    ]
 
 
 def free(key: str) -> bool:

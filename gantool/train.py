@@ -98,7 +98,7 @@ def train(cfg: DictConfig, folder: Path, overrides: list[str], console: Console)
     console.print(
         summary.before(gan, images, cfg, folder, str(trainer.strategy.root_device)), highlight=False
     )
-    log.info("training starts at %d images", gan.images)
+    log.info("gantool train %s: from %d to %d images", " ".join(overrides), gan.images, cfg.images)
     first, began = gan.images, time.perf_counter()
     try:
         trainer.fit(gan, data, ckpt_path=last)

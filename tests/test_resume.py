@@ -151,6 +151,16 @@ def test_auto_refuses_a_command_that_means_another_run(tmp_path: Path):
         trained(tmp_path, "images=32", "optimizer.D.lr=0.1", "resume=auto")
 
 
+def test_a_learning_rate_that_falls_over_the_run_falls_over_the_longer_run(tmp_path: Path):
+    trained(tmp_path, "optimizer=wgan_gp", "images=32")
+    again = [f"resume={tmp_path}", "images=128", "log_every=1"]
+    module.train(composed(*again), tmp_path, again, Console(quiet=True))
+    with (tmp_path / "metrics.csv").open() as file:
+        rates = {int(row["images"]): float(row["optimizer/D_lr"]) for row in csv.DictReader(file)}
+    assert rates[72] == pytest.approx(2e-4 * (1 - 64 / 128))
+    trained(tmp_path, "optimizer=wgan_gp", "images=160", "resume=auto")
+
+
 def test_only_what_leaves_the_run_the_same_may_change():
     stored = {"images": 10, "n_critic": 1, "trainer": {"devices": 1}, "data": {"root": "a"}}
     composed_now = composed("images=20", "data=mnist", "data.root=b", "n_critic=2")
@@ -189,16 +199,21 @@ def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
     raise AssertionError(f"{path} never came")
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_after_sigkill_a_run_goes_on_bit_for_bit(workers: int, tmp_path: Path):
-    killed = start(tmp_path / "killed", f"data.workers={workers}")
-    wait_for(tmp_path / "killed" / "checkpoints" / "last.ckpt", killed)
+def killed(model: str, workers: int) -> Any:
+    """DCGAN in every run of the tests, the other families where there is time."""
+    return pytest.param(model, workers, marks=[] if model == "dcgan" else pytest.mark.slow)
+
+
+@pytest.mark.parametrize(("model", "workers"), [killed(m, workers) for m in MODELS for workers in (0, 2)])
+def test_after_sigkill_a_run_goes_on_bit_for_bit(model: str, workers: int, tmp_path: Path):
+    overrides = [f"model={model}", "images=2400", "checkpoint_every=80", "log_every=5"]
+    process = start(tmp_path / "killed", *overrides, f"data.workers={workers}")
+    wait_for(tmp_path / "killed" / "checkpoints" / "last.ckpt", process)
     time.sleep(0.3)
-    killed.kill()
-    assert killed.wait() == -signal.SIGKILL
-    length = last(tmp_path / "killed")["clock"]["images"] + 160
-    overrides = ["checkpoint_every=80", "log_every=5", f"images={length}"]
-    trained(tmp_path / "killed", *overrides, "resume=auto")
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert last(tmp_path / "killed")["clock"]["images"] < 2400
+    trained(tmp_path / "killed", *overrides, f"data.workers={workers}", "resume=auto")
     trained(tmp_path / "whole", *overrides)
     assert_same_run(tmp_path / "whole", tmp_path / "killed")
 
