@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
@@ -23,6 +24,8 @@ def main(cfg: DictConfig) -> None:
     """Write a grid and single images. Raises ValueError for labels that the model does not know."""
     if not isinstance(cfg.count, int) or cfg.count < 1:
         raise ValueError(f"count={cfg.count}: give the number of images, 1 or more.")
+    if not isinstance(cfg.batch_size, int) or cfg.batch_size < 1:
+        raise ValueError(f"batch_size={cfg.batch_size}: give the images of one pass, 1 or more.")
     if not cfg.grid and not cfg.singles:
         raise ValueError("grid=false singles=false leaves nothing to write.")
     path = checkpoint(cfg.run)
@@ -32,13 +35,16 @@ def main(cfg: DictConfig) -> None:
     out = Path(cfg.out) if cfg.out else find(cfg.run) / f"samples-{gan.images:09d}-seed{cfg.seed}"
     out.mkdir(parents=True, exist_ok=True)
 
-    images = torch.cat(list(generate(gan, labels, cfg.seed, cfg.batch_size, cfg.standing)))
-    pictures = to_uint8(images)
-    if cfg.singles:
-        for i, picture in enumerate(pictures):
-            save(picture, out / f"{i:06d}.png")
+    kept: list[np.ndarray] = []
+    for number, batch in enumerate(generate(gan, labels, cfg.seed, cfg.batch_size, cfg.standing)):
+        pictures = to_uint8(batch)  # (N, H, W, C)
+        if cfg.singles:
+            for i, picture in enumerate(pictures, start=number * cfg.batch_size):
+                save(picture, out / f"{i:06d}.png")
+        if cfg.grid:
+            kept.append(pictures)
     if cfg.grid:
-        save(picture_of(pictures, cfg.columns), out / "grid.png")
+        save(picture_of(np.concatenate(kept), cfg.columns), out / "grid.png")
     Console().print(
         f"{cfg.count} images of {path} at {gan.images:,} images: {out}", highlight=False, soft_wrap=True
     )

@@ -84,7 +84,7 @@ def train(cfg: DictConfig, folder: Path, overrides: list[str], console: Console)
     samples = Samples(folder, data.preview(cfg.samples), cfg.sample_every, logger, cfg.seed)
     trainer = Trainer(
         accelerator=cfg.trainer.accelerator,
-        devices=cfg.trainer.devices,
+        devices=config["trainer"]["devices"],
         precision=cfg.trainer.precision,
         max_epochs=-1,  # Stop ends training
         logger=[numbers] if logger is None else [numbers, logger],

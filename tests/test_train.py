@@ -1,7 +1,9 @@
 """gantool train as a whole: what it says, what it writes, what it refuses before the first batch."""
 
 import csv
+import re
 import shutil
+from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +15,7 @@ from small import SMALL, composed, trained
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gantool.build import build
+from gantool.callbacks import progress
 from gantool.callbacks.progress import duration
 from gantool.checkpoint import load
 from gantool.data.module import to_range
@@ -182,6 +185,20 @@ def test_a_fresh_run_begins_with_an_empty_table(tmp_path: Path):
     MetricsCSV(tmp_path, 0).log_metrics({"a": 1.0}, 8)
     MetricsCSV(tmp_path, 0)
     assert read(tmp_path / "metrics.csv") == []
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress_tells_images_speed_time_left_and_both_losses(
+    terminal: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(progress, "REFRESH", 0.0)
+    monkeypatch.setattr(progress, "LINE", 0.0)
+    written = StringIO()
+    console = Console(file=written, force_terminal=terminal, width=120)
+    train(composed(*SMALL, "log_every=1"), tmp_path, [], console)
+    said = written.getvalue()
+    assert re.search(r"48 of 64 images · [\d,]+/s · 0:0\d left · D [\d.]+ · G [\d.]+", said)
+    assert ("\x1b[" in said) == terminal
 
 
 @pytest.mark.parametrize(
