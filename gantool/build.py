@@ -106,8 +106,7 @@ def whole(config: DictConfig, key: str, least: int) -> None:
 
 
 def refuse_foreign(config: Any, key: str = "") -> None:
-    """Raise ValueError where a configuration from a checkpoint would build anything but our things and
-    torch's layers.
+    """Raise ValueError where a checkpoint's configuration would build more than our things and torch's.
 
     A checkpoint may come from anywhere, and `_target_` names what to call.
     """

@@ -11,8 +11,7 @@ from gantool.gan import GAN
 
 @final
 class Curves(Callback):
-    """Logs every loss by its name in the configuration, the logits' means, moving hyper-parameters and the
-    speed.
+    """Logs every loss by its name in the configuration, D's mean logits, what schedules move, and the speed.
 
     Args:
         every: iterations between two rows.

@@ -13,11 +13,10 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 @final
 class Stop(Callback):
-    """Ends training after `images`, or politely on a signal; stands before the callbacks that write last
-    things.
+    """Ends training after `images`, or politely on a signal.
 
-    Differs from Lightning: its SIGTERM handler exits with code 0 and dead-locks when all processes get the
-    signal.
+    Stands before the callbacks that write last things. Differs from Lightning, whose SIGTERM handler exits
+    with code 0 and dead-locks when all processes get the signal.
     """
 
     def __init__(self, images: int):

@@ -16,8 +16,7 @@ def height_and_width(resolution: Resolution) -> tuple[int, int]:
 
 
 def halvings(resolution: Resolution, smallest: int = 4) -> tuple[int, tuple[int, int]]:
-    """The number of times both sides can be halved before the shorter one is below 2 * `smallest`, and what
-    is left.
+    """How often both sides can be halved while the shorter one is 2 * `smallest` or more, and what is left.
 
     `smallest=4`: 32 -> 3 halvings to 4x4, 28 -> 2 to 7x7, [64, 48] -> 3 to 8x6. Raises ValueError, naming the
     nearest sizes, where a side is odd before that.

@@ -42,8 +42,9 @@ class NonSaturating(Adversarial):
 
 @final
 class LeastSquares(Adversarial):
-    """D: (C(x) - b)^2 / 2 + (C(g) - a)^2 / 2; G: (C(g) - c)^2 / 2. Mao et al. (2017), arXiv:1611.04076, eq.
-    2.
+    """D: (C(x) - b)^2 / 2 + (C(g) - a)^2 / 2; G: (C(g) - c)^2 / 2.
+
+    Mao et al. (2017), arXiv:1611.04076, eq. 2.
 
     Args:
         a: D's target for fakes.

@@ -10,8 +10,7 @@ from gantool.layers.resolution import Resolution, halvings
 
 @final
 class Generator(nn.Module):
-    """Transposed convolutions from a latent to an image: figure 1, with as many stages as the resolution has
-    halvings.
+    """Transposed convolutions from a latent to an image: figure 1, with a stage for each halving of the size.
 
     Args:
         latent: size Z of the latent.

@@ -43,8 +43,7 @@ class Generator(nn.Module):
 
 @final
 class Critic(nn.Module):
-    """Residual blocks down to 8x8 (32 px: 32, 16, 8), two more of the same size, mean over pixels, a linear
-    layer.
+    """Residual blocks down to 8x8 (32 px: 32, 16, 8), two more of that size, mean over pixels, one linear.
 
     Args:
         width: channels of every stage.
