@@ -82,12 +82,18 @@ class GAN(LightningModule):
         self.iteration = 0
         self.images = 0
         self.latest: dict[str, Tensor] = {}  # the last value of every loss, for whoever watches
+        self.averaging: list[list[Tensor]] = []
         self.watched = False  # whether somebody will look at this iteration's logits
 
     @property
     def generator(self) -> nn.Module:
         """The generator to use: the averaged copy, if there is one."""
         return self.task.G if self.G_ema is None else self.G_ema
+
+    def on_train_start(self) -> None:
+        """Look the averaged tensors up once: where they lie is settled now."""
+        networks: list[nn.Module] = [] if self.G_ema is None else [self.G_ema, self.task.G]
+        self.averaging = [list(n.parameters()) for n in networks] + [list(n.buffers()) for n in networks]
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         reseed(self.device, self.seed, self.iteration, self.global_rank)
@@ -106,8 +112,11 @@ class GAN(LightningModule):
         seen = size(batch) * self.trainer.world_size
         self.iteration += 1
         self.images += seen
-        if self.G_ema is not None:
-            average(self.G_ema, self.task.G, seen, at(self.ema, self.images))
+        if self.averaging:
+            slow, fast, slow_buffers, fast_buffers = self.averaging
+            average(slow, fast, seen, at(self.ema, self.images))
+            for old, new in zip(slow_buffers, fast_buffers, strict=True):
+                old.copy_(new)
 
     def update(self, player: Player, batch: Batch, duels: list[Duel] | None = None) -> list[Duel] | None:
         """One optimizer step for one player; the only place that steps.
@@ -221,12 +230,7 @@ def nothing() -> None:
 
 
 @torch.no_grad()
-def average(mean: nn.Module, network: nn.Module, images: int, half_life: float) -> None:
-    """Move the exponential average on by `images`; a half-life of 0 copies the network.
-
-    Buffers are copied.
-    """
+def average(slow: list[Tensor], fast: list[Tensor], images: int, half_life: float) -> None:
+    """Move the exponential average `slow` of `fast` on by `images`; a half-life of 0 copies."""
     decay = 0.5 ** (images / half_life) if half_life else 0.0
-    torch._foreach_lerp_(list(mean.parameters()), list(network.parameters()), 1 - decay)  # pyright: ignore
-    if buffers := list(mean.buffers()):
-        torch._foreach_copy_(buffers, list(network.buffers()))  # pyright: ignore
+    torch._foreach_lerp_(slow, fast, 1 - decay)  # pyright: ignore

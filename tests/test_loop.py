@@ -215,7 +215,7 @@ def test_the_average_moves_halfway_in_one_half_life():
     slow, fast = nn.Linear(3, 3), nn.Linear(3, 3)
     start = slow.weight.detach().clone()
     for _ in range(10):
-        average(slow, fast, images=100, half_life=1000)
+        average([slow.weight], [fast.weight], images=100, half_life=1000)
     torch.testing.assert_close(slow.weight.detach(), (start + fast.weight.detach()) / 2)
 
 
@@ -224,9 +224,26 @@ def test_the_averaged_generator_follows_the_generator_whatever_the_batch_size():
     one, ten, fast = nn.Linear(3, 3), nn.Linear(3, 3), nn.Linear(3, 3)
     ten.load_state_dict(one.state_dict())
     for _ in range(10):
-        average(one, fast, images=1, half_life=7)
-    average(ten, fast, images=10, half_life=7)
+        average([one.weight], [fast.weight], images=1, half_life=7)
+    average([ten.weight], [fast.weight], images=10, half_life=7)
     torch.testing.assert_close(one.weight, ten.weight)
+
+
+def test_the_averaged_generator_is_the_average_and_has_the_buffers_of_the_last_moment():
+    gan = GAN(task(), Objective(NonSaturating()), adam(), ema=20.0, seed=5)
+    expected = [p.detach().clone() for p in gan.task.G.parameters()]
+
+    class Average(Callback):
+        def on_train_batch_end(self, *args: Any, **kwargs: Any) -> None:
+            for mean, now in zip(expected, gan.task.G.parameters(), strict=True):
+                mean.lerp_(now.detach(), 1 - 0.5 ** (BATCH / 20))
+
+    fit(gan, 5, Average())
+    assert gan.G_ema is not None
+    for mean, averaged in zip(expected, gan.G_ema.parameters(), strict=True):
+        torch.testing.assert_close(mean, averaged)
+    for last, copied in zip(gan.task.G.buffers(), gan.G_ema.buffers(), strict=True):
+        assert torch.equal(last, copied)
 
 
 def test_without_averaging_there_is_no_copy_and_with_it_the_copy_is_another():
