@@ -93,7 +93,8 @@ class GAN(LightningModule):
     def on_train_start(self) -> None:
         """Look the averaged tensors up once: where they lie is settled now."""
         networks: list[nn.Module] = [] if self.G_ema is None else [self.G_ema, self.task.G]
-        self.averaging = [list(n.parameters()) for n in networks] + [list(n.buffers()) for n in networks]
+        self.averaging = [[*network.parameters()] for network in networks]
+        self.averaging += [[*network.buffers()] for network in networks]
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         reseed(self.device, self.seed, self.iteration, self.global_rank)
