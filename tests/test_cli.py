@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from command import Gantool, gantool_here, ours, verb_replaced  # noqa: F401, the fixtures
+from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 
 from gantool import __version__, catalogue, cli, help, verbs
@@ -184,3 +185,11 @@ def test_a_verb_ends_with_the_exit_code_that_it_wants(gantool: Gantool, verb: An
 def test_ctrl_c_ends_with_130(gantool: Gantool, verb: Any) -> None:
     verb(ours("raise KeyboardInterrupt"))
     assert gantool("train").code == 130
+
+
+def test_runs_that_start_in_the_same_second_get_folders_of_their_own(gantool: Gantool, verb: Any):
+    seen: list[str] = []
+    verb(lambda cfg: seen.append(HydraConfig.get().runtime.output_dir))
+    for _ in range(3):
+        assert gantool("train").code == 0
+    assert len(set(seen)) == 3
