@@ -95,9 +95,8 @@ def train(cfg: DictConfig, folder: Path, overrides: list[str], console: Console)
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    console.print(
-        summary.before(gan, images, cfg, folder, str(trainer.strategy.root_device)), highlight=False
-    )
+    intention = summary.before(gan, images, cfg, folder, str(trainer.strategy.root_device))
+    console.print(intention, highlight=False, soft_wrap=True)
     log.info("gantool train %s: from %d to %d images", " ".join(overrides), gan.images, cfg.images)
     first, began = gan.images, time.perf_counter()
     try:
@@ -108,7 +107,8 @@ def train(cfg: DictConfig, folder: Path, overrides: list[str], console: Console)
         return 1
     log.info("training ends at %d images", gan.images)
     seconds, look = time.perf_counter() - began, None if logger is None else logger.look
-    console.print(summary.after(folder, gan.images - first, seconds, look), highlight=False)
+    result = summary.after(folder, gan.images - first, seconds, look)
+    console.print(result, highlight=False, soft_wrap=True)
     if stop.received is not None:
         resume = f"gantool train resume={folder}"
         console.print(
