@@ -120,14 +120,14 @@ def test_other_errors_keep_their_traceback(gantool: Gantool, verb: Any) -> None:
 @pytest.mark.parametrize(
     ("number", "sentence"),
     [
-        (errno.EACCES, "Permission denied: /root/runs. Choose a folder"),
-        (errno.ENOSPC, "No space left on device: /root/runs. Make room"),
+        (errno.EACCES, "Permission denied: /far/runs. Choose a folder"),
+        (errno.ENOSPC, "No space left on device: /far/runs. Make room"),
     ],
 )
 def test_a_disk_that_refuses_is_told_in_one_line(
     gantool: Gantool, verb: Any, number: int, sentence: str
 ) -> None:
-    verb(raising(OSError(number, os.strerror(number), "/root/runs")))
+    verb(raising(OSError(number, os.strerror(number), "/far/runs")))
     result = gantool("train")
     assert result.code == 2
     assert result.err.startswith(f"gantool: {sentence}")
