@@ -17,8 +17,6 @@ from gantool.runs import checkpoint, find
 from gantool.seeds import mix
 from gantool.standing import needs_standing_statistics, standing_statistics
 
-STANDING_BATCHES = 16
-
 
 def main(cfg: DictConfig) -> None:
     """Write a grid and single images. Raises ValueError for labels that the model does not know."""
@@ -61,7 +59,7 @@ def generate(gan: GAN, labels: Tensor, seed: int, batch_size: int, standing: boo
     G = gan.generator
     if needs_standing_statistics(gan) if standing == "auto" else standing:
         reference = {"label": labels.repeat(-(-batch_size // len(labels)))[:batch_size]}
-        standing_statistics(G, gan.task, reference, STANDING_BATCHES)
+        standing_statistics(G, gan.task, reference)
     G.eval()
     for start in range(0, len(labels), batch_size):
         batch = {name: value[start : start + batch_size].to(gan.device) for name, value in drawn.items()}

@@ -10,6 +10,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from gantool.gan import GAN
 from gantool.tasks.task import Batch, Task
 
+BATCHES = 16  # enough for a mean and a variance per channel
+
 
 def needs_standing_statistics(gan: GAN) -> bool:
     """Averaged weights with batch norm.
@@ -20,11 +22,11 @@ def needs_standing_statistics(gan: GAN) -> bool:
 
 
 @torch.no_grad()
-def standing_statistics(G: nn.Module, task: Task, batch: Batch, batches: int) -> None:
+def standing_statistics(G: nn.Module, task: Task, batch: Batch, batches: int = BATCHES) -> None:
     """Set the running mean and variance of every batch norm of `G` to those over `batches` fresh batches.
 
     Args:
-        G: changed in place, and left in training mode as to nothing else.
+        G: changed in place; its mode stays.
         task: draws the latents and runs G.
         batch: gives size and labels of the batches.
         batches: how many.

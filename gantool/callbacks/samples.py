@@ -82,6 +82,6 @@ def sample(gan: GAN, preview: Batch, seed: int) -> dict[str, torch.Tensor]:
         torch.manual_seed(mix(seed, "samples"))
         drawn = gan.task.draw(preview)
         if needs_standing_statistics(gan):
-            standing_statistics(G, gan.task, preview, batches=16)
+            standing_statistics(G, gan.task, preview)
     batch = {name: gan.in_format(value.to(gan.device)) for name, value in drawn.items()}
     return gan.task.generate(G.eval(), batch)
