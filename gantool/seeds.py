@@ -25,7 +25,7 @@ def mix(*parts: int | str) -> int:
 
 
 def reseed(device: torch.device, *parts: int | str) -> None:
-    """Seed what layers and priors draw from on `device`, without torch.manual_seed's detour over every device."""
+    """Seed what layers and priors draw from on `device`, and only there: torch.manual_seed seeds all."""
     seed = mix(*parts)
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
