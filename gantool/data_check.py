@@ -2,11 +2,12 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from typing import Any, final
 
+import numpy as np
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich import box
@@ -15,11 +16,16 @@ from rich.table import Table
 from rich.text import Text
 
 from gantool.data.decode import MODES
-from gantool.data.folder import format_of, survey
+from gantool.data.folder import format_of, only, survey
 from gantool.data.image_set import ImageSet
+from gantool.data.labels import Classes
+from gantool.data.resize import Format
+from gantool.data.scan import look_at, modes, sizes
+from gantool.data.shards import labelled, open_shards
 
 WIDTH = 80  # of the table, in letters
 FOLDER = "gantool.data.folder.folder"
+SHARDS = "gantool.data.shards.shards"
 ROWS = 12  # of each table; the rest is summed up
 FEW = 10_000  # images, below which a discriminator soon knows them by heart
 NAMED = 4  # groups of duplicates
@@ -56,7 +62,8 @@ class Facts:
 
 def main(cfg: DictConfig) -> None:
     """Print the facts; exit status 1 tells of corrupt files."""
-    facts = facts_of_folder(cfg.data) if cfg.data.set["_target_"] == FOLDER else facts_of_set(cfg.data)
+    kinds = {FOLDER: facts_of_folder, SHARDS: facts_of_shards}
+    facts = kinds.get(cfg.data.set["_target_"], facts_of_set)(cfg.data)
     report(facts, mirror=cfg.data.mirror)
     if facts.corrupt:
         raise SystemExit(1)
@@ -66,46 +73,76 @@ def facts_of_folder(data: DictConfig) -> Facts:
     """Of the files, without loading them as a set; corrupt ones are facts, not errors."""
     wanted: Any = OmegaConf.to_container(data.set, resolve=True)
     found = survey(wanted["path"], wanted["subset"], wanted["labels"], wanted["label_column"])
-    form = None
-    if found.images:
-        form = format_of(
-            found.images, *(wanted[key] for key in ("resolution", "channels", "fit", "background"))
-        )
-    total = form.bytes * len(found.images) if form else 0
+    images = found.images
+    form = _form(images.facts, wanted)
+    total = form.bytes * len(images.names) if form else 0
     in_memory = total < wanted["memory"] if wanted["in_memory"] == "auto" else wanted["in_memory"]
-    numbers = Counter(found.labels or ())
     return Facts(
         place=str(found.source.path / (wanted["subset"] or "")),
-        images=len(found.images),
-        sizes=Counter((image.height, image.width) for image in found.images),
-        modes=Counter(image.mode for image in found.images),
-        classes={name: numbers[name] for name in found.names},
-        duplicates=repeated((image.digest, image.name) for image in found.images),
-        corrupt=found.corrupt,
+        images=len(images.names),
+        sizes=sizes(images.facts),
+        modes=modes(images.facts),
+        classes=found.classes.counts() if found.classes else {},
+        duplicates=repeated(images.facts["digest"], lambda number: images.names[number]),
+        corrupt=images.corrupt,
         shape=form.shape if form else None,
         depth=form.depth if form else 8,
         streamed=not in_memory,
     )
 
 
+def facts_of_shards(data: DictConfig) -> Facts:
+    """Of the images in shards, each decoded once; corrupt ones are facts, not errors."""
+    wanted: Any = OmegaConf.to_container(data.set, resolve=True)
+    files = open_shards(wanted["path"], wanted["shuffle_shards"], wanted["cache"], wanted["cache_bytes"])
+    index = files.index
+    seen = look_at(files, "Looking at shards")
+    form, positions = _form(seen.facts, wanted), seen.readable.nonzero()[0]
+    labels = (
+        Classes(index.rows["label"][positions], list(index.names))
+        if labelled(index, wanted["labels"])
+        else None
+    )
+    return Facts(
+        place=wanted["path"],
+        images=len(seen.facts),
+        sizes=sizes(seen.facts),
+        modes=modes(seen.facts),
+        classes=labels.counts() if labels else {},
+        duplicates=repeated(seen.facts["digest"], lambda number: files.name(int(positions[number]))),
+        corrupt={**index.corrupt(), **seen.corrupt},
+        shape=form.shape if form else None,
+        depth=form.depth if form else 8,
+        streamed=True,
+    )
+
+
+def _form(facts: np.ndarray, wanted: Any) -> Format | None:
+    """What images of these facts become in training."""
+    if not len(facts):
+        return None
+    choices = (wanted[key] for key in ("resolution", "channels", "fit", "background"))
+    return format_of(modes(facts), only(sizes(facts)), *choices)
+
+
 def facts_of_set(data: DictConfig) -> Facts:
     """Of any other set, as training gets it."""
     images: ImageSet = instantiate(data.set)
     channels, height, width = images.shape
-    digests = []
+    digests = np.empty((len(images), 2), np.uint64)
     for index in range(len(images)):
-        pixels = images[[index]]["image"].numpy()
-        digests.append((hashlib.blake2b(pixels.tobytes(), digest_size=16).hexdigest(), f"image {index}"))
+        pixels = images[[index]]["image"].numpy().tobytes()
+        digests[index] = np.frombuffer(hashlib.blake2b(pixels, digest_size=16).digest(), np.uint64)
     depth = 8 * images[[0]]["image"].element_size()
     mode = next((name for name, facts in MODES.items() if facts == (channels, depth)), f"{channels} channels")
-    numbers: Counter[int] = Counter([] if images.labels is None else images.labels.tolist())
+    labels = None if images.labels is None else Classes(images.labels.numpy(), list(images.names))
     return Facts(
         place=data.set["_target_"],
         images=len(images),
         sizes=Counter({(height, width): len(images)}),
         modes=Counter({mode: len(images)}),
-        classes={name: numbers[label] for label, name in enumerate(images.names)},
-        duplicates=repeated(digests),
+        classes=labels.counts() if labels else {},
+        duplicates=repeated(digests, lambda number: f"image {number}"),
         corrupt={},
         shape=images.shape,
         depth=depth,
@@ -113,12 +150,23 @@ def facts_of_set(data: DictConfig) -> Facts:
     )
 
 
-def repeated(digests: Iterable[tuple[str, str]]) -> list[list[str]]:
-    """Names with the same digest, group by group."""
-    groups: dict[str, list[str]] = {}
-    for digest, name in digests:
-        groups.setdefault(digest, []).append(name)
-    return [names for names in groups.values() if len(names) > 1]
+def repeated(digests: np.ndarray, name: Callable[[int], str]) -> list[list[str]]:
+    """Names of images with the same digest, group by group, in the order in which they first occur.
+
+    Args:
+        digests: (N, 2) uint64.
+        name: of the image of this number.
+    """
+    order = np.lexsort((digests[:, 1], digests[:, 0]))  # stable: equal ones stay in their order
+    alike = (digests[order][1:] == digests[order][:-1]).all(1)  # each with the one before
+    groups: list[list[int]] = []
+    for place in alike.nonzero()[0].tolist():
+        first, second = order[place : place + 2].tolist()
+        if groups and groups[-1][-1] == first:
+            groups[-1].append(second)
+        else:
+            groups.append([first, second])
+    return [[name(number) for number in group] for group in sorted(groups)]
 
 
 def report(facts: Facts, mirror: bool) -> None:

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import pickle
+import re
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,10 +18,11 @@ from hydra.errors import InstantiationException
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from gantool.data import scan, threads
+from gantool.data import scan, source, threads
 from gantool.data.colours import change_depth, recolour
 from gantool.data.folder import folder
 from gantool.data.image_set import ImageSet, InMemory
+from gantool.data.names import Names
 from gantool.data.resize import Format, resize
 from gantool.data.source import natural
 from gantool.data.streamed import Streamed
@@ -360,6 +362,44 @@ def test_natural_order_counts_numbers_and_stays_within_folders():
     assert sorted(names, key=natural) == ["a/1", "a2/9", "a2/10", "a10/1", "a-b/1", "b/1"]
 
 
+def test_natural_order_is_that_of_letters_and_numbers_in_turn():
+    def meant(name: str) -> list[list[tuple[int, str]]]:
+        parts = [re.split(r"(\d+)", folder) for folder in name.split("/")]
+        return [[(int(p) if k % 2 else 0, p) for k, p in enumerate(part)] for part in parts]
+
+    letters = np.array(list("ab01289./- é٣𝟗\udc80"))
+    names = ["".join(RANDOM.choice(letters, RANDOM.integers(1, 9))) for _ in range(2000)]
+    assert sorted(names, key=natural) == sorted(names, key=meant)
+
+
+def test_packed_names_are_the_names():
+    names = ["a.png", "", "ä/ö.png", "\udcff.png", "日本.png", *(f"{k}.png" for k in range(20_000))]
+    packed = Names.of(iter(names))
+    assert list(packed) == names
+    assert (packed[3], packed[-1], packed[2:5], len(packed)) == (names[3], names[-1], names[2:5], len(names))
+    assert list(packed.chosen(np.array([4, 0]))) == [names[4], names[0]]
+    assert list(pickle.loads(pickle.dumps(packed))) == names
+    with pytest.raises(IndexError):
+        packed[len(names)]
+    assert list(Names.of([])) == []
+
+
+def test_a_folder_that_may_not_be_read_is_skipped_with_a_warning(
+    root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    animals(root, ["a/1.png", "b/1.png"])
+    scandir = os.scandir
+
+    def denied(path: Any) -> Any:
+        if Path(path).name == "a":
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(source.os, "scandir", denied)
+    assert len(load(root)) == 1
+    assert f"{root / 'a'} cannot be read (Permission denied). It is skipped." in caplog.text
+
+
 def test_hidden_files_and_other_files_are_ignored(root: Path):
     save(root / "a.png", noise())
     for name in (".hidden.png", "._a.png", "__MACOSX/a.png", ".git/a.png", "notes.txt", "Thumbs.db"):
@@ -376,6 +416,27 @@ def test_a_zip_is_worth_its_folder(in_memory: bool, root: Path):
     one, other = load(root, in_memory=in_memory), load(zipped(root), in_memory=in_memory)
     assert (everything(one) == everything(other)).all()
     assert labels(one) == labels(other) == ["cat", "cat", "dog", "dog"]
+
+
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
+def test_a_zip_is_read_whatever_its_compression(method: int, root: Path, tmp_path: Path):
+    animals(root)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", method) as archive:
+        for name in ("1.png", "2.png", "10.png"):
+            archive.write(root / name, f"ä/{name}")
+    (tmp_path / "b.zip").write_bytes(b"a program that unpacks itself" + (tmp_path / "a.zip").read_bytes())
+    assert (everything(load(tmp_path / "a.zip")) == everything(load(root))).all()
+    assert (everything(load(tmp_path / "b.zip")) == everything(load(root))).all()
+
+
+def test_damage_within_a_zip_is_noticed(root: Path, caplog: pytest.LogCaptureFixture):
+    archive = zipped(animals(root))
+    content, image = archive.read_bytes(), (root / "2.png").read_bytes()
+    archive.write_bytes(content.replace(image, image[:-30] + bytes(30)))
+    assert len(load(archive)) == 2
+    assert "2.png (Bad CRC-32 of 2.png)" in caplog.text
 
 
 def test_a_subset_is_one_folder_of_many(root: Path):
@@ -631,8 +692,8 @@ def test_subsets_are_remembered_side_by_side(root: Path, monkeypatch: pytest.Mon
 
 def test_a_damaged_index_is_made_anew(root: Path, tmp_path: Path):
     load(animals(root))
-    index = next((tmp_path / "cache/gantool/scans").glob("*.json"))
-    for content in ("", "{}", "[]", '{"listing": 1', "null"):
+    index = next((tmp_path / "cache/gantool/scans").glob("*.npz"))
+    for content in ("", "{}", "PK", "no archive"):
         index.write_text(content)
         assert len(load(root)) == 3
 
@@ -649,7 +710,7 @@ def test_a_file_that_could_not_be_opened_is_tried_again(root: Path, tmp_path: Pa
     save(root / "a.png", noise())
     (root / "b.png").symlink_to(tmp_path / "later.png")
     assert len(load(root)) == 1
-    assert not list((tmp_path / "cache").rglob("*.json"))
+    assert not list((tmp_path / "cache").rglob("*.npz"))
 
 
 def test_threads_answer_in_order_and_raise_what_was_raised():

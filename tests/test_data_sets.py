@@ -2,6 +2,8 @@
 
 import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -158,6 +160,46 @@ def test_mnist_on_the_disk_is_read_bit_for_bit_and_needs_no_network(tmp_path: Pa
     assert images.labels.tolist() == labels.tolist()
     assert images.names[7] == "7 - seven"
     assert mnist(str(tmp_path), "test", resolution=32, channels=3).shape == (3, 32, 32)
+
+
+SLOW_DOWNLOAD = """
+import sys, time
+from pathlib import Path
+import numpy as np
+from torchvision.datasets import MNIST
+from gantool.data.torchvision_sets import mnist
+
+def write(file, values):
+    header = [8 * 256 + values.ndim, *values.shape]
+    file.write_bytes(np.array(header, ">u4").tobytes() + values.tobytes())
+
+def download(self):
+    if self._check_exists():
+        return
+    raw = Path(self.raw_folder)
+    raw.mkdir(parents=True, exist_ok=True)
+    with (raw / "log").open("a") as log:
+        log.write("begins ")
+    for split in ("train", "t10k"):
+        write(raw / f"{split}-images-idx3-ubyte", np.zeros((5, 28, 28), np.uint8))
+        time.sleep(0.2)
+        write(raw / f"{split}-labels-idx1-ubyte", np.arange(5, dtype=np.uint8))
+    with (raw / "log").open("a") as log:
+        log.write("ends ")
+
+MNIST.download = download
+(Path(sys.argv[1]) / sys.argv[2]).touch()  # both are ready before either begins
+while len(list(Path(sys.argv[1]).glob("process*"))) < 2:
+    time.sleep(0.01)
+print(len(mnist(sys.argv[1])))
+"""
+
+
+def test_of_two_processes_one_downloads_and_the_other_waits(tmp_path: Path):
+    commands = [[sys.executable, "-c", SLOW_DOWNLOAD, str(tmp_path), f"process{k}"] for k in (0, 1)]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in commands]
+    assert [process.communicate()[0] for process in processes] == ["5\n", "5\n"]
+    assert (tmp_path / "MNIST/raw/log").read_text() == "begins ends "
 
 
 @pytest.mark.usefixtures("offline")

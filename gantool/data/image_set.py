@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gantool.data.order import Stretches
+
 Batch = dict[str, Tensor]
 
 
@@ -20,8 +22,9 @@ class ImageSet(ABC):
 
     shape: tuple[int, int, int]  # (C, H, W)
     names: tuple[str, ...]  # of the classes, in the order of their labels; () = no labels
-    labels: Tensor | None  # (N,), int64
+    labels: Tensor | None  # (N,), of any integer type
     streamed: bool = False  # decodes files whenever it is indexed, so that worker processes pay off
+    stretches: Stretches | None = None  # positions that are best shown together; None = all
 
     @property
     def classes(self) -> int:

@@ -8,56 +8,90 @@ import io
 import json
 import logging
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import final
+
+import numpy as np
 
 from gantool.data.decode import is_image
-from gantool.data.source import Source
+from gantool.data.source import Source, natural
 
 log = logging.getLogger(__name__)
 
 
-def class_names(
-    source: Source, names: Sequence[str], subset: str, labels: str | None, label_column: str | None
-) -> list[str] | None:
-    """The name of the class of every image, or None where there are no classes.
+@final
+@dataclass(frozen=True)
+class Classes:
+    """The class of each image.
+
+    Args:
+        labels: (N,) int32, counting through `names`.
+        names: of the classes that occur, in natural order.
+    """
+
+    labels: np.ndarray
+    names: list[str]
+
+    @classmethod
+    def of(cls, names: Iterable[str]) -> "Classes":
+        """From the name of the class of each image."""
+        numbers: dict[str, int] = {}
+        rough = np.fromiter((numbers.setdefault(name, len(numbers)) for name in names), np.int32)
+        used = sorted(numbers, key=natural)
+        final_number = {name: number for number, name in enumerate(used)}
+        return cls(np.array([final_number[name] for name in numbers], np.int32)[rough], used)
+
+    def counts(self) -> dict[str, int]:
+        """Images of each class, in the order of the labels."""
+        numbers = np.bincount(self.labels, minlength=len(self.names)).tolist()
+        return dict(zip(self.names, numbers, strict=True))
+
+
+def classes_of(
+    source: Source, names: Sequence[str], below: str, labels: str | None, label_column: str | None
+) -> Classes | None:
+    """The class of every image, or None where there are no classes.
 
     Args:
         names: of the images, below the source's root.
+        below: what all names begin with: `data.subset` and a slash, or nothing.
         labels: `auto`, `none` or a label file, which lies in the working directory or in the source.
     """
     if labels == "auto" and label_column is None:
         if source.holds("dataset.json"):
-            return _from_file(source, names, subset, "dataset.json", None)
-        return from_folders([posixpath.relpath(name, subset or ".") for name in names])
+            return _from_file(source, names, below, "dataset.json", None)
+        return from_folders(names, below)
     if labels in ("auto", "none", None):
         if label_column is not None:
             raise ValueError(
                 f"data.label_column={label_column} needs a table: give data.labels=FILE.csv too."
             )
         return None
-    return _from_file(source, names, subset, labels, label_column)
+    return _from_file(source, names, below, labels, label_column)
 
 
-def from_folders(names: Sequence[str]) -> list[str] | None:
+def from_folders(names: Sequence[str], below: str = "") -> Classes | None:
     """The name of the folder directly around each image, if there are at least two such names."""
-    folders = [posixpath.basename(posixpath.dirname(name)) for name in names]
-    if len(set(folders)) < 2:
+    found = Classes.of(name.removeprefix(below).rpartition("/")[0].rpartition("/")[2] for name in names)
+    if len(found.names) < 2:
         return None
-    if "" in folders:
+    if "" in found.names:
+        outside = found.labels == found.names.index("")
         log.warning(
             "No labels: %d of %d images lie outside of the folders that could name classes, such as %s.",
-            folders.count(""),
+            outside.sum(),
             len(names),
-            names[folders.index("")],
+            names[int(outside.argmax())],
         )
         return None
-    return folders
+    return found
 
 
 def _from_file(
-    source: Source, names: Sequence[str], subset: str, file: str, label_column: str | None
-) -> list[str] | None:
+    source: Source, names: Sequence[str], below: str, file: str, label_column: str | None
+) -> Classes | None:
     content = _content(source, file)
     suffix = Path(file).suffix.lower()
     if suffix == ".csv":
@@ -70,20 +104,19 @@ def _from_file(
         return None
 
     table = {posixpath.normpath(name.replace("\\", "/")): label for name, label in table.items()}
-    missing = [n for n in table if not source.holds(n) and not source.holds(posixpath.join(subset, n))]
+    missing = [n for n in table if not source.holds(n) and not source.holds(below + n)]
     if missing:
         raise ValueError(
             f"{file} names {len(missing)} images that are not in {source.path}, such as {missing[0]}; "
             "remove their lines, or set data.path to the folder that the names start from."
         )
-    within = {name: posixpath.relpath(name, subset or ".") for name in names}
-    unlabelled = [name for name in names if name not in table and within[name] not in table]
+    unlabelled = [name for name in names if name not in table and name.removeprefix(below) not in table]
     if unlabelled:
         raise ValueError(
             f"{len(unlabelled)} of {len(names)} images have no label in {file}, such as {unlabelled[0]}; "
             "add them, choose others by data.subset, or set data.labels=none."
         )
-    return [table[name] if name in table else table[within[name]] for name in names]
+    return Classes.of(table[name] if name in table else table[name.removeprefix(below)] for name in names)
 
 
 def _content(source: Source, file: str) -> str:

@@ -1,58 +1,46 @@
 """The one DataModule: any set of images, as batches in an order that depends on nothing but the seed."""
 
-from collections.abc import Callable, Iterator
-from typing import Any, final
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Literal, final
 
+import numpy as np
 import torch
 from pytorch_lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
 from gantool.data.image_set import Batch, ImageSet
+from gantool.data.order import Order, Stretches
+from gantool.data.resident import Positions, Resident, check, resident
 from gantool.gan import GAN
 from gantool.seeds import mix
+from gantool.shares import WHOLE, Share
 
-
-@final
-class Order:
-    """Positions 0, 1, 2, … of an endless walk through `count` images, each epoch in an order of its own.
-
-    The permutation of epoch e depends on (seed, e) alone: any stretch of the walk can be had at once, without
-    what came before. No image is left out or shown twice within an epoch, whatever the batch size.
-    """
-
-    def __init__(self, count: int, seed: int):
-        self.count = count
-        self.seed = seed
-        self.epoch = -1
-        self.permutation = torch.empty(0, dtype=torch.long)
-
-    def __call__(self, start: int, length: int) -> list[int]:
-        indices: list[int] = []
-        while length > 0:
-            epoch, place = divmod(start, self.count)
-            if epoch != self.epoch:
-                generator = torch.Generator().manual_seed(mix(self.seed, "order", epoch))
-                self.epoch, self.permutation = epoch, torch.randperm(self.count, generator=generator)
-            stretch = self.permutation[place : place + length].tolist()
-            indices += stretch
-            start, length = start + len(stretch), length - len(stretch)
-        return indices
+PIECE = 10_000  # positions of a walk that are looked at together
 
 
 @final
 class Batches(Sampler[list[int]]):
-    """Endless batches of indices, from the iteration at which training stands when first asked for."""
+    """Endless batches of indices, from the iteration at which training stands when first asked for.
 
-    def __init__(self, order: Order, batch_size: int, iteration: Callable[[], int]):
+    Args:
+        order: of all images.
+        batch_size: over all processes.
+        iteration: where training stands.
+        share: of this process: every `world`-th image of the batch.
+    """
+
+    def __init__(self, order: Order, batch_size: int, iteration: Callable[[], int], share: Share = WHOLE):
         self.order = order
         self.batch_size = batch_size
         self.iteration = iteration
+        self.share = share
 
     def __iter__(self) -> Iterator[list[int]]:
         start = self.iteration() * self.batch_size
         while True:
-            yield self.order(start, self.batch_size)
+            yield self.share.of(self.order(start, self.batch_size))
             start += self.batch_size
 
 
@@ -62,9 +50,19 @@ class Mirrored(torch.utils.data.Dataset[Batch]):
 
     def __init__(self, images: ImageSet):
         self.images = images
+        self.stretches = None
+        if images.stretches is not None:
+            bounds = images.stretches.bounds
+            twice = np.concatenate([bounds, bounds[1:] + len(images)])
+            self.stretches = Stretches(twice, images.stretches.mixed, self._soon)
 
     def __len__(self) -> int:
         return 2 * len(self.images)
+
+    def _soon(self, stretches: Sequence[int]) -> None:
+        original = self.images.stretches
+        if original is not None and original.soon is not None:
+            original.soon([stretch % (len(original.bounds) - 1) for stretch in stretches])
 
     def __getitem__(self, indices: list[int]) -> Batch:
         count = len(self.images)
@@ -80,17 +78,29 @@ class ImageData(LightningDataModule):
 
     Args:
         images: the set.
-        batch_size: images of one iteration: n_critic minibatches.
+        batch_size: images of one iteration over all processes: n_critic minibatches.
         seed: of the order.
         mirror: show every image mirrored as well, as a set twice as large (Karras et al. 2020,
             arXiv:2006.06676).
         workers: processes that load; 0 = this one, None = 2 for a set that is streamed.
+        on_device: whether the set lies on the device; "auto" = where a GPU has room for it.
+
+    Raises ValueError for a set that cannot lie on a device, but should.
     """
 
     def __init__(
-        self, images: ImageSet, batch_size: int, seed: int, mirror: bool = False, workers: int | None = 0
+        self,
+        images: ImageSet,
+        batch_size: int,
+        seed: int,
+        mirror: bool = False,
+        workers: int | None = 0,
+        on_device: Literal["auto"] | bool = False,
     ):
         super().__init__()
+        check(images, on_device)
+        self.on_device = on_device
+        self.resident: Resident | None = None
         self.images = images
         self.batch_size = batch_size
         self.seed = seed
@@ -99,12 +109,14 @@ class ImageData(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         shown = Mirrored(self.images) if self.mirror else self.images
-        order = Order(len(shown), self.seed)
+        order = Order(len(shown), self.seed, shown.stretches)
+        self.resident = resident(self.images, self.on_device, self.gan.device)
+        source = shown if self.resident is None else Positions(len(shown))
         return DataLoader(
-            shown,  # pyright: ignore  # indexed by whole batches
-            sampler=Batches(order, self.batch_size, self.iteration),
+            source,  # pyright: ignore  # indexed by whole batches
+            sampler=Batches(order, self.batch_size, self.iteration, self.gan.share),
             batch_size=None,
-            num_workers=self.workers,
+            num_workers=self.workers if self.resident is None else 0,
             pin_memory=torch.cuda.is_available(),
         )
 
@@ -121,15 +133,21 @@ class ImageData(LightningDataModule):
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         dtype = self.gan.dtype
         assert isinstance(dtype, torch.dtype)
+        if self.resident is not None:
+            batch = self.resident(batch["index"])
         return {**batch, "image": to_range(batch["image"], dtype)}
 
     def preview(self, count: int) -> Batch:
         """`count` images for a picture: class after class where there are labels."""
-        order = Order(len(self.images), mix(self.seed, "preview"))(0, len(self.images))
-        if self.images.labels is not None:
-            labels = self.images.labels[torch.tensor(order)]
-            order = [order[place] for place in by_class(labels, count, self.images.classes)]
-        return self.on_range(self.images[(order * (1 + count // len(order)))[:count]])
+        total, labels = len(self.images), self.images.labels
+        stretches = self.images.stretches and replace(self.images.stretches, soon=None)
+        order = Order(total, mix(self.seed, "preview"), stretches)
+        if labels is None:
+            chosen = order(0, min(count, total))
+        else:
+            walk = (order(start, min(PIECE, total - start)) for start in range(0, total, PIECE))
+            chosen = by_class(walk, labels, count, self.images.classes)
+        return self.on_range(self.images[(chosen * (1 + count // len(chosen)))[:count]])
 
     def on_range(self, batch: Batch) -> Batch:
         return {**batch, "image": to_range(batch["image"], torch.get_default_dtype())}
@@ -142,10 +160,24 @@ def to_range(image: Tensor, dtype: torch.dtype) -> Tensor:
     return image.to(dtype) / (32767.5 if image.dtype == torch.uint16 else 127.5) - 1
 
 
-def by_class(labels: Tensor, count: int, classes: int) -> list[int]:
-    """Positions of `count` samples, class after class and as many of each as may be."""
-    share = [count // classes + (k < count % classes) for k in range(classes)]
-    return [place for k in range(classes) for place in (labels == k).nonzero().flatten()[: share[k]].tolist()]
+def by_class(walk: Iterable[list[int]], labels: Tensor, count: int, classes: int) -> list[int]:
+    """The first positions of a walk, class after class and as many of each as may be, `count` in all.
+
+    Args:
+        walk: piece by piece; no further than needed.
+        labels: (N,), of all positions.
+    """
+    wanted = [count // classes + (k < count % classes) for k in range(classes)]
+    chosen: list[list[int]] = [[] for _ in range(classes)]
+    for piece in walk:
+        found = labels[torch.tensor(piece)]
+        for k, places in enumerate(chosen):
+            if len(places) < wanted[k]:
+                mine = (found == k).nonzero().flatten()[: wanted[k] - len(places)]
+                places += [piece[i] for i in mine.tolist()]
+        if all(len(places) == number for places, number in zip(chosen, wanted, strict=True)):
+            break
+    return [place for places in chosen for place in places]
 
 
 def summary(images: ImageSet) -> dict[str, Any]:

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from gantool.data.decode import Corrupt, decode
+from gantool.data.files import Files, Lost
 from gantool.data.image_set import Batch, ImageSet, InMemory
 from gantool.data.resize import Format
-from gantool.data.source import Source
 from gantool.data.threads import in_threads
 
 NEIGHBOURS = 10  # images tried in place of an unreadable one before giving up
@@ -20,10 +20,9 @@ log = logging.getLogger(__name__)
 
 @final
 class Streamed(ImageSet):
-    """Files of a source in one format. Can be pickled, and used in any number of processes.
+    """Files in one format. Can be pickled, and used in any number of processes.
 
     Args:
-        files: names below the source's root.
         labels: (N,) class indices, or None.
         names: one name per class; () without labels.
         replace: show the next readable image in place of one that has become unreadable, with a warning,
@@ -34,20 +33,19 @@ class Streamed(ImageSet):
 
     def __init__(
         self,
-        source: Source,
-        files: Sequence[str],
+        files: Files,
         form: Format,
         labels: Tensor | None = None,
         names: Sequence[str] = (),
         replace: bool = False,
     ):
-        self.source = source
-        self.files = tuple(files)
+        self.files = files
         self.form = form
         self.labels = labels
         self.names = tuple(names)
         self.shape = form.shape
         self.replace = replace
+        self.stretches = files.stretches
         self._reported: set[int] = set()
 
     def __len__(self) -> int:
@@ -57,7 +55,7 @@ class Streamed(ImageSet):
         images, positions = zip(*(self._nearest(int(index)) for index in indices), strict=True)
         batch = {"image": torch.from_numpy(np.stack(images))}
         if self.labels is not None:
-            batch["label"] = self.labels[list(positions)]
+            batch["label"] = self.labels[list(positions)].long()
         return batch
 
     def in_memory(self) -> InMemory:
@@ -68,7 +66,7 @@ class Streamed(ImageSet):
             images[index], position = self._nearest(index)
             return position
 
-        positions = list(in_threads(place, range(len(self)), f"Loading {self.source.path.name}"))
+        positions = list(in_threads(place, range(len(self)), "Loading images"))
         labels = None if self.labels is None else self.labels[positions].numpy()
         return InMemory(images, labels, self.names)
 
@@ -78,6 +76,8 @@ class Streamed(ImageSet):
             position = (index + step) % len(self)
             try:
                 return self._image(position), position
+            except Lost:
+                raise
             except ValueError as error:
                 if not self.replace:
                     raise
@@ -85,15 +85,17 @@ class Streamed(ImageSet):
                     self._reported.add(position)
                     log.warning("%s Another image is shown in its place.", error)
         raise ValueError(
-            f"{NEIGHBOURS} images in a row cannot be read from {self.source.path}; is it still there?"
+            f"{NEIGHBOURS} images in a row cannot be read from {self.files.place}; is it still there?"
         )
 
     def _image(self, position: int) -> np.ndarray:
-        name = self.files[position]
         try:
-            return self.form(decode(self.source.read(name)))
+            return self.form(decode(self.files.read(position)))
+        except Lost:
+            raise
         except Corrupt as error:
             reason = error
         except Exception as error:  # of the disk, of the zip, of its compression
             reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"{name} in {self.source.path} cannot be read any more ({reason}).")
+        name = self.files.name(position)
+        raise ValueError(f"{name} in {self.files.place} cannot be read any more ({reason}).")

@@ -2,8 +2,11 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import islice
 from typing import TypeVar
 
 from rich.console import Console
@@ -13,14 +16,44 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 CHUNK = 32  # items handed to a thread at a time
+AHEAD = 4  # chunks of each thread, done or to do: results wait for whoever takes them, but not all of them
 PATIENCE = 1.0  # seconds before the bar appears
 
 
-def in_threads(work: Callable[[Item], Result], items: Sequence[Item], title: str) -> Iterator[Result]:
+def in_threads(
+    work: Callable[[Item], Result], items: Sequence[Item], title: str, chunk: int = CHUNK
+) -> Iterator[Result]:
     """The results of `work` in the order of `items`. Pillow decodes and resizes outside of Python's lock."""
-    chunks = [items[start : start + CHUNK] for start in range(0, len(items), CHUNK)]
-    pool = ThreadPoolExecutor(min(16, os.cpu_count() or 1))
-    bar = Progress(
+    threads = min(16, os.cpu_count() or 1)
+    pool = ThreadPoolExecutor(threads)
+    chunks = (items[start : start + chunk] for start in range(0, len(items), chunk))
+    submitted = (pool.submit(_all, work, some) for some in chunks)
+    waiting: deque[Future[list[Result]]] = deque()
+    try:
+        with bar(title, len(items)) as advance:
+            waiting.extend(islice(submitted, AHEAD * threads))
+            while waiting:
+                results = waiting.popleft().result()
+                waiting.extend(islice(submitted, 1))
+                yield from results
+                advance(len(results))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def counted(items: Iterable[Item], title: str) -> Iterator[Item]:
+    """The same items, with a bar that counts them where that takes long."""
+    with bar(title, None) as advance:
+        for number, item in enumerate(items, 1):
+            yield item
+            if number % 1000 == 0:
+                advance(1000)
+
+
+@contextmanager
+def bar(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A bar that is moved by calling it with the number of items done; None = nobody knows how many."""
+    shown = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -29,16 +62,22 @@ def in_threads(work: Callable[[Item], Result], items: Sequence[Item], title: str
         transient=True,
         disable=os.environ.get("LOCAL_RANK", "0") != "0",  # the first of several processes speaks for all
     )
-    task = bar.add_task(title, total=len(items))
+    task = shown.add_task(title, total=total)
     begin, started = time.monotonic(), False
+
+    def advance(count: int) -> None:
+        nonlocal started
+        shown.advance(task, count)
+        if not started and time.monotonic() - begin > PATIENCE:
+            shown.start()
+            started = True
+
     try:
-        for results in pool.map(lambda chunk: [work(item) for item in chunk], chunks):
-            yield from results
-            bar.advance(task, len(results))
-            if not started and time.monotonic() - begin > PATIENCE:
-                bar.start()
-                started = True
+        yield advance
     finally:
-        pool.shutdown(cancel_futures=True)
         if started:
-            bar.stop()
+            shown.stop()
+
+
+def _all(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    return [work(item) for item in items]

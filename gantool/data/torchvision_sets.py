@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gantool.data.image_set import InMemory
+from gantool.data.lock import locked
 from gantool.data.resize import Format, resize_all
 from gantool.layers.resolution import height_and_width
 
@@ -50,7 +51,7 @@ def cifar10(
 
 
 def _find(kind: Callable[..., Any], root: str, split: str, folder: str, files: str) -> Any:
-    """torchvision's data set, from the disk or else downloaded."""
+    """torchvision's data set, from the disk or else downloaded, by one process while others wait."""
     if split not in ("train", "test"):
         raise ValueError(f"data.split={split}; use train or test.")
     place = Path(root).expanduser()
@@ -58,11 +59,14 @@ def _find(kind: Callable[..., Any], root: str, split: str, folder: str, files: s
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # numpy's, about the age of CIFAR's pickles
-            try:
+            with contextlib.suppress(Exception):  # not there, or another process has just begun to fetch it
                 return kind(**arguments, download=False)
-            except RuntimeError:  # not there
-                with contextlib.redirect_stdout(io.StringIO()):  # the bar of the download is on stderr
-                    return kind(**arguments, download=True)
+            with locked(place / ".lock"):
+                try:
+                    return kind(**arguments, download=False)
+                except RuntimeError:  # not there
+                    with contextlib.redirect_stdout(io.StringIO()):  # the bar of the download is on stderr
+                        return kind(**arguments, download=True)
     except Exception as error:  # of the network, of the disk, or torchvision's assertions about damaged files
         reason = (str(error).strip().splitlines() or ["damaged files"])[-1]
         raise ValueError(
