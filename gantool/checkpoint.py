@@ -8,11 +8,13 @@ import torch
 from hydra.utils import instantiate
 from lightning_fabric.plugins import TorchCheckpointIO
 from omegaconf import DictConfig, OmegaConf
+from torch import nn
 
 from gantool.build import assemble, refuse_foreign
 from gantool.gan import GAN
 
-SCHEMA = 1
+SCHEMA = 2
+ENTRY = 400  # bytes that a tensor's entry takes in a file beside its numbers
 
 
 @final
@@ -32,9 +34,50 @@ class AtomicIO(TorchCheckpointIO):
                 file.flush()
                 os.fsync(file.fileno())
             beside.replace(path)
-        except BaseException:
+        except BaseException as error:
             beside.unlink(missing_ok=True)
+            cause = error.__cause__ if isinstance(error, RuntimeError) else error  # torch.save hides it
+            if isinstance(cause, OSError) and cause.errno is not None:
+                raise OSError(cause.errno, os.strerror(cause.errno), str(path)) from error
             raise
+
+
+@final
+class Scales(TorchCheckpointIO):
+    """Weighs a checkpoint instead of writing it."""
+
+    def __init__(self):
+        self.weight = 0  # bytes
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        torch.save(checkpoint, self)  # pyright: ignore  # to torch, what can write is a file
+
+    def write(self, data: bytes) -> int:
+        self.weight += len(data)
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+
+def weight(gan: GAN) -> int:
+    """Bytes of its checkpoints, before there is one: networks, and what the optimizers will remember."""
+    tensors = list(gan.state_dict().values())
+    total, count = sum(bytes_of(tensor) for tensor in tensors), len(tensors)
+    for player, recipe in gan.recipes.items():
+        toy = nn.Parameter(torch.zeros(32, 32))
+        toy.grad = torch.zeros_like(toy)
+        optimizer = recipe.optimizer([toy])
+        optimizer.step()
+        kept = [value for value in optimizer.state[toy].values() if isinstance(value, torch.Tensor)]
+        learnt = sum(bytes_of(parameter) for parameter in gan.learning[player])
+        total += round(learnt * sum(bytes_of(value) for value in kept) / bytes_of(toy))
+        count += len(kept) * len(gan.learning[player])
+    return total + ENTRY * count
+
+
+def bytes_of(tensor: torch.Tensor) -> int:
+    return tensor.numel() * tensor.element_size()
 
 
 def read(path: Path) -> dict[str, Any]:
