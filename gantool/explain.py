@@ -27,6 +27,14 @@ from gantool.request import Request, key, walk
 TRACEBACK = "(HYDRA_FULL_ERROR=1 shows the traceback)"
 DENIED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
 FULL = (errno.ENOSPC, errno.EDQUOT)
+PLUGINS = {  # of Hydra, that gantool[sweep] brings
+    "hydra/launcher": {
+        "joblib": "hydra-joblib-launcher",
+        "submitit_local": "hydra-submitit-launcher",
+        "submitit_slurm": "hydra-submitit-launcher",
+    },
+    "hydra/sweeper": {"optuna": "hydra-optuna-sweeper"},
+}
 
 
 @functools.singledispatch
@@ -66,7 +74,11 @@ def _(error: OverrideParseException, request: Request, config: Any) -> str:
 
 @explain.register
 def _(error: MissingConfigException, request: Request, config: Any) -> str:
-    group, _, option = (error.missing_cfg_file or "").partition("/")
+    group, _, option = (error.missing_cfg_file or "").rpartition("/")
+    if group in PLUGINS and option in PLUGINS[group]:
+        return f"{group}={option}: {_install(PLUGINS[group][option])}"
+    if not group:
+        group, option = option, ""
     if not option:
         return f"No configuration {group}.yaml. Name its folder: --config-dir DIR"
     asked = re.match(r"In '(.+?)'", str(error))
@@ -172,7 +184,8 @@ def _(error: InstantiationException, request: Request, config: Any) -> str | Non
 
 
 def _no_option(group: str, option: str, options: list[str], by: str = "") -> str:
-    return f"No option {option} in group {group}{by}. {suggestion(option, options)} See: gantool list {group}"
+    see = "" if group.startswith("hydra/") else f" See: gantool list {group}"
+    return f"No option {option} in group {group}{by}. {suggestion(option, options)}{see}"
 
 
 def _no_key(name: str, request: Request) -> str:
@@ -253,6 +266,8 @@ def _line(error: BaseException) -> str:
 
 
 def _hinted(error: BaseException) -> str:
+    if match := re.match(r"Caught (\w+) in DataLoader worker process .*\n\1: (.+)", str(error), re.DOTALL):
+        return " ".join(match[2].split())
     return str(error) if _origin(error) == "gantool" else f"{_line(error)} {TRACEBACK}"
 
 

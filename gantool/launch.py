@@ -4,17 +4,20 @@ import contextlib
 import importlib
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from functools import partial
+from typing import Any, final
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from gantool import request
+from gantool import job, request, sweep
 from gantool.explain import explain, refuse_missing
 from gantool.mistakes import Mistake, stop
+from gantool.request import Request
 from gantool.verbs import Verb
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
@@ -22,34 +25,61 @@ FULL_ERROR = "HYDRA_FULL_ERROR"
 
 def launch(verb: Verb, arguments: list[str]) -> None:
     """Compose the configuration of a verb and call its `main(cfg)`, as often as the sweep asks."""
-    asked = os.environ.get(FULL_ERROR)
-    command = sys.argv
     wanted = request.parse(verb, arguments)
-    sys.path.append(os.getcwd())  # a `_target_` may be a class of the user's own, in the current folder
-
-    def task(cfg: DictConfig) -> Any:
-        # The processes of DDP repeat the command as typed, and shall not inherit our setting.
-        with argv(command), environ(FULL_ERROR, asked):
-            config = OmegaConf.to_container(cfg, resolve=False)
-            try:
-                refuse_missing(config, wanted)
-                return importlib.import_module(verb.module).main(cfg)
-            except Exception as error:
-                sentence = None if asked == "1" else explain(error, wanted, config)
-                if sentence is None:
-                    raise
-                if HydraConfig.get().mode == RunMode.MULTIRUN:
-                    raise Mistake(sentence) from error  # which Hydra keeps until the other jobs are done
-                stop(sentence)
-
-    task.__module__ = verb.module  # Hydra takes from here the name of a job that no YAML names
+    task = Task(wanted)
     try:
-        run(verb.config, [*wanted.resumed(), *wanted.overrides, *wanted.options], task)
+        with sweep.led(task.sweep) as led:
+            ours = [*wanted.resumed(), *sweep.settings(wanted)]
+            run(verb.config, [*ours, *wanted.overrides, *wanted.options], task)
     except Exception as error:
-        sentence = None if asked == "1" else explain(error, wanted, None)
+        sentence = task.explain(error)
         if sentence is None:
             raise
         stop(sentence)
+    if led.code:
+        sys.exit(led.code)
+
+
+@final
+class Task:
+    """What Hydra calls for each configuration, be it here, in another process or on another machine."""
+
+    def __init__(self, wanted: Request):
+        self.wanted = wanted
+        self.sweep = f"{time.time_ns()}-{os.getpid()}"  # which command a job belongs to
+        self.command = sys.argv
+        self.asked = os.environ.get(FULL_ERROR)
+        self.folder = os.getcwd()
+        self.__module__ = wanted.verb.module  # Hydra takes from here the name of a job that no YAML names
+
+    def __call__(self, cfg: DictConfig) -> Any:
+        if self.folder not in sys.path:  # where a `_target_` of the user's own may be
+            sys.path.append(self.folder)
+        config = OmegaConf.to_container(cfg, resolve=False)
+        explain = partial(self.explain, config=config)
+
+        def work() -> Any:
+            refuse_missing(config, self.wanted)
+            return importlib.import_module(self.wanted.verb.module).main(cfg)
+
+        # What main starts, such as the processes of DDP, shall not inherit our setting.
+        with argv(self.command), environ(FULL_ERROR, self.asked):
+            multirun = HydraConfig.get().mode == RunMode.MULTIRUN
+            if multirun and self.wanted.verb.name == "train":
+                return job.run(work, cfg, self.sweep, explain, sweep.look)
+            try:
+                return work()
+            except Exception as error:
+                sentence = explain(error)
+                if sentence is None:
+                    raise
+                if multirun:
+                    raise Mistake(sentence) from error  # which Hydra keeps until the other jobs are done
+                stop(sentence)
+
+    def explain(self, error: Exception, config: Any = None) -> str | None:
+        """A wrong request as one line, unless the user asked for the traceback."""
+        return None if self.asked == "1" else explain(error, self.wanted, config)
 
 
 def run(config: str, arguments: list[str], task: Callable[[DictConfig], Any]) -> None:

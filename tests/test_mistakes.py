@@ -263,3 +263,13 @@ def test_a_recipe_may_be_completed_later(gantool: Gantool, verb: Any) -> None:
     seen = verb()
     assert gantool("train", "+thing={_target_: pieces.Network, _partial_: true, width: ???}").code == 0
     assert OmegaConf.is_missing(seen[0].thing, "width")
+
+
+def test_an_error_in_a_process_that_loads_images_is_told_in_one_line(gantool: Gantool, verb: Any):
+    told = (
+        "Caught ValueError in DataLoader worker process 0.\nOriginal Traceback (most recent call last):\n  x"
+    )
+    verb(raising(ValueError(f"{told}\nValueError: a.png cannot be read any more\nGive another.\n")))
+    result = gantool("train")
+    assert result.code == 2
+    assert result.err == "gantool: a.png cannot be read any more Give another.\n"

@@ -1,7 +1,7 @@
 """MLflow: curves and pictures in a tracking store, through Lightning's logger."""
 
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from pytorch_lightning.loggers import MLFlowLogger
@@ -29,6 +29,10 @@ class MLflow(MLFlowLogger):
             artifacts = str(place / "mlflow")
         name = f"{folder.parent.name}-{folder.name}"
         super().__init__(experiment, name, uri, artifact_location=artifacts)
+
+    def log_choices(self, choices: dict[str, Any]) -> None:
+        """What was chosen on the command line, to compare runs by."""
+        self.log_hyperparams(choices)
 
     def log_picture(self, name: str, picture: np.ndarray, images: int) -> None:
         """`picture` of (H, W, C), uint8."""

@@ -1,10 +1,11 @@
-"""TensorBoard: curves and pictures as event files in the run folder."""
+"""TensorBoard: curves, pictures and the choices of the command line as event files in the run folder."""
 
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from pytorch_lightning.loggers import TensorBoardLogger
+from torch.utils.tensorboard.summary import hparams
 
 
 @final
@@ -20,10 +21,33 @@ class TensorBoard(TensorBoardLogger):
 
     def __init__(self, folder: Path, images: int):
         super().__init__(save_dir=folder, name="", version="", purge_step=images + 1 if images else None)
+        self.end: Any = None  # what tells the HParams tab that the run is over
 
     def log_picture(self, name: str, picture: np.ndarray, images: int) -> None:
         """`picture` of (H, W, C), uint8."""
         self.experiment.add_image(name, picture, images, dataformats="HWC")
+
+    def log_choices(self, choices: dict[str, Any]) -> None:
+        """Make the run a row of the HParams tab, beside the last value of all its numbers.
+
+        Differs from SummaryWriter.add_hparams, which makes a second run of it, and a table with the columns
+        of whichever run it meets first.
+        """
+        known = {
+            key: value if isinstance(value, int | float) else str(value) for key, value in choices.items()
+        }
+        _, begin, self.end = hparams(known, {})
+        self.write(begin)
+
+    def finalize(self, status: str) -> None:
+        if self.end is not None and status == "success":
+            self.write(self.end)
+        super().finalize(status)
+
+    def write(self, summary: Any) -> None:
+        writer = self.experiment.file_writer
+        assert writer is not None  # until finalize
+        writer.add_summary(summary)
 
     def save(self) -> None:
         """Flush; the configuration is in config.yaml already."""

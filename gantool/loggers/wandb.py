@@ -1,7 +1,7 @@
 """Weights & Biases: curves and pictures on a server, through Lightning's logger."""
 
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from pytorch_lightning.loggers import WandbLogger
@@ -31,6 +31,10 @@ class Wandb(WandbLogger):
             self.experiment  # noqa: B018  # reaches the server now, not after the first iterations
         except Error as error:
             raise ValueError(f"logger=wandb: {error} Or set logger.offline=true.") from error
+
+    def log_choices(self, choices: dict[str, Any]) -> None:
+        """What was chosen on the command line, to compare runs by."""
+        self.log_hyperparams(choices)
 
     def log_picture(self, name: str, picture: np.ndarray, images: int) -> None:
         """`picture` of (H, W, C), uint8."""
