@@ -8,6 +8,7 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
+from gantool.compiled import backend_of, compile_players
 from gantool.gan import GAN
 from gantool.optim import Recipe
 from gantool.tasks.task import Player, Task
@@ -33,11 +34,17 @@ def build(config: DictConfig) -> GAN:
     Raises ValueError where parts do not fit.
     """
     check(config)
+    backend = backend_of(config.compile)
     torch.manual_seed(config.seed)
     task = instantiate(config.task, _convert_="all")
     for player, network in (("D", task.D), ("G", task.G)):
         instantiate(config.init[player])(network)
-    return assemble(config, task)
+    gan = assemble(config, task)
+    if config.trainer.precision == "64-true":
+        gan.double()  # Lightning would do so after a checkpoint has been read into float32
+    if backend is not None:
+        compile_players(task, backend)
+    return gan
 
 
 def assemble(config: DictConfig, task: Task) -> GAN:
@@ -73,8 +80,11 @@ def check(config: DictConfig) -> None:
         whole(config, key, least=1)
     for key in ("sample_every", "checkpoint_every", "milestone_every", "seed"):
         whole(config, key, least=0)
-    if config.micro_batch is not None:
-        whole(config, "micro_batch", least=1)
+    for key in ("micro_batch", "keep_milestones", "disk_budget"):
+        if config[key] is not None:
+            whole(config, key, least=1)
+    if not isinstance(config.dry_run, bool):
+        raise ValueError(f"dry_run={config.dry_run}: give true or false.")
     if not OmegaConf.is_dict(config.ema) and not (isinstance(config.ema, int | float) and config.ema >= 0):
         raise ValueError(
             f"ema={config.ema}: the half-life of the averaged generator is a number of images, or 0."

@@ -8,19 +8,30 @@ from omegaconf import DictConfig, OmegaConf
 # run.
 FREE = (
     "checkpoint_every",
+    "compile",
     "data.path",
     "data.root",
     "data.workers",
+    "disk_budget",
+    "dry_run",
     "images",
+    "keep_milestones",
     "log_every",
     "logger",
+    "micro_batch",
     "milestone_every",
+    "on_device",
     "resume",
     "sample_every",
+    "sweep",
     "trainer.accelerator",
     "trainer.devices",
+    "trainer.num_nodes",
+    "trainer.strategy",
+    "trainer.sync_batchnorm",
     "trust",
 )
+PLACE = "trainer"  # a group that may change: what is free of it does, the precision stays
 
 
 def continued(stored: dict[str, Any], composed: DictConfig, overrides: list[str]) -> DictConfig:
@@ -38,12 +49,15 @@ def continued(stored: dict[str, Any], composed: DictConfig, overrides: list[str]
     config = OmegaConf.create(stored)
     for override in overrides:
         key = override.partition("=")[0].lstrip("+~")
-        if not free(key):
+        if not free(key) and key != PLACE:
             raise ValueError(
                 f"resume continues a run as it was configured; {override} would make it another one. "
                 f"Only these may change: {', '.join(name for name in FREE if name != 'resume')}."
             )
-        OmegaConf.update(config, key, OmegaConf.select(composed, key), merge=False)
+        for name in [key] if free(key) else [name for name in FREE if name.startswith(f"{key}.")]:
+            value = OmegaConf.select(composed, name)
+            if value is not None or name in composed:  # null is a choice
+                OmegaConf.update(config, name, value, merge=False, force_add=True)
     for key in lengths(stored):
         OmegaConf.update(config, key, config.images)
     return config
