@@ -6,10 +6,18 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
+from gantool.chance import keys, uniform
+
 
 def apply(network: nn.Module, x: Tensor, condition: Tensor | None) -> Tensor:
     """Call a conditional network with its condition and an unconditional one without."""
     return network(x) if condition is None else network(x, condition)
+
+
+def apply_exactly(network: nn.Module, x: Tensor, condition: Tensor | None) -> Tensor:
+    """The same as a penalty needs it: no autocast, and past torch.compile, which has no second derivative."""
+    with torch.autocast(x.device.type, enabled=False):
+        return network._call_impl(*(x,) if condition is None else (x, condition))  # pyright: ignore
 
 
 def single(x: Tensor) -> Tensor:
@@ -31,6 +39,7 @@ class Duel:
     real: Tensor
     fake: Tensor  # on D's turn without a graph, on G's turn attached to G's
     condition: Tensor | None = None  # labels (N,) or an image; the same for real and fake
+    key: Tensor | None = None  # (N,): the seed of what is random about each sample
     differentiated: frozenset[str] = frozenset()  # which of "real", "fake" a due penalty differentiates at
 
     @cached_property
@@ -57,11 +66,15 @@ class Duel:
         image = single(image)
         return image if image.requires_grad else image.detach().requires_grad_()
 
+    def chance(self, purpose: str) -> Tensor:
+        """U[0, 1) for each sample, (N,); it depends on the sample and `purpose` alone."""
+        key = keys(len(self.real), self.real.device) if self.key is None else self.key
+        return uniform(key, purpose, self.real.dtype)
+
     def judge(self, view: Tensor, exact: bool = False) -> Tensor:
-        """Logits of D, in float32 at least; `exact`: the whole pass, as penalties need (no autocast)."""
+        """Logits of D, in float32 at least; `exact`: the whole pass, as penalties need it."""
         if exact:
-            with torch.autocast(view.device.type, enabled=False):
-                return apply(self.discriminator, view, self.condition)
+            return apply_exactly(self.discriminator, view, self.condition)
         return single(apply(self.discriminator, view, self.condition))
 
     def detached(self) -> "Duel":

@@ -10,11 +10,13 @@ from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from gantool.chance import keys
 from gantool.duel import Duel
 from gantool.losses.objective import Objective, total
 from gantool.optim import Recipe
 from gantool.schedules import Schedule, at
 from gantool.seeds import reseed
+from gantool.shares import Share
 from gantool.tasks.task import Batch, Player, Task
 
 OPPONENT: dict[Player, Player] = {"D": "G", "G": "D"}
@@ -36,10 +38,11 @@ class GAN(LightningModule):
         objective: what they minimise.
         recipes: an optimizer for each player, by "D" and "G".
         n_critic: updates of D for one of G.
-        generator_batch_size: images of G's update, at most n_critic minibatches; None = one minibatch.
+        generator_batch_size: images of G's update over all processes, at most n_critic minibatches; None =
+            one minibatch.
         share_fakes: G's turn judges the fakes that D saw last, through the graph of the same pass.
         ema: half-life of the averaged generator, in images; 0 = no averaging.
-        micro_batch: images per backward pass; None = the whole minibatch.
+        micro_batch: images per backward pass in a process; None = the whole minibatch.
         clip: largest norm of a player's gradient; None = any.
         channels_last: memory format of networks and images.
         seed: of every random number drawn while training.
@@ -90,6 +93,11 @@ class GAN(LightningModule):
         """The generator to use: the averaged copy, if there is one."""
         return self.task.G if self.G_ema is None else self.G_ema
 
+    @property
+    def share(self) -> Share:
+        """What of every batch is this process's."""
+        return Share(self.global_rank, self.trainer.world_size)
+
     def on_train_start(self) -> None:
         """Look the averaged tensors up once: where they lie is settled now."""
         networks: list[nn.Module] = [] if self.G_ema is None else [self.G_ema, self.task.G]
@@ -97,20 +105,21 @@ class GAN(LightningModule):
         self.averaging += [[*network.buffers()] for network in networks]
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
-        reseed(self.device, self.seed, self.iteration, self.global_rank)
+        share = self.share
         batch = {name: self.in_format(value) for name, value in batch.items()}
         drawn: Batch = {}
         duels = None
-        for minibatch in split(batch, size(batch) // self.n_critic):
-            drawn = self.task.draw(minibatch)
+        for turn, minibatch in enumerate(split(batch, size(batch) // self.n_critic)):
+            drawn = self.draw(minibatch, turn, share)
             duels = self.update("D", drawn)
         if not self.share_fakes:
-            count = self.generator_batch_size or size(drawn)
-            drawn = self.task.draw({name: value[-count:] for name, value in batch.items()})
+            count = (self.generator_batch_size or size(drawn) * share.world) // share.world
+            last = {name: value[-count:] for name, value in batch.items()}
+            drawn = self.draw(last, self.n_critic, share)
             duels = None
         self.update("G", drawn, duels)
 
-        seen = size(batch) * self.trainer.world_size
+        seen = size(batch) * share.world
         self.iteration += 1
         self.images += seen
         if self.averaging:
@@ -118,6 +127,24 @@ class GAN(LightningModule):
             average(slow, fast, seen, at(self.ema, self.images))
             for old, new in zip(slow_buffers, fast_buffers, strict=True):
                 old.copy_(new)
+
+    def draw(self, minibatch: Batch, turn: int, share: Share) -> Batch:
+        """All that is random about a turn, from a seed of its own; then seed what layers draw (dropout).
+
+        The former is the same whatever the number of processes, the latter another for each.
+        """
+        reseed(self.device, self.seed, self.iteration, turn)
+        drawn = self.task.draw(minibatch, share)
+        drawn["key"] = keys(size(minibatch), self.device, share)
+        reseed(self.device, self.seed, self.iteration, turn, "layers", share.rank)
+        return drawn
+
+    def duels(self, batch: Batch) -> list[Duel]:
+        """Those of a drawn batch, whose terms draw by the key of each sample."""
+        duels = self.task.duels(batch)
+        for duel in duels:
+            duel.key = batch["key"]
+        return duels
 
     def update(self, player: Player, batch: Batch, duels: list[Duel] | None = None) -> list[Duel] | None:
         """One optimizer step for one player; the only place that steps.
@@ -136,7 +163,7 @@ class GAN(LightningModule):
         sums: dict[str, Tensor] = {}
         played = None
         for chunk in split(batch, self.micro_batch or size(batch)):
-            played = duels if duels is not None and shares else self.task.duels(chunk)
+            played = duels if duels is not None and shares else self.duels(chunk)
             seen = [duel.detached() for duel in played] if player == "D" and shares else played
             losses = self.objective(player, seen, self.iteration, self.images)
             share = size(chunk) / size(batch)

@@ -16,6 +16,7 @@ from gantool.images import picture_of, save, to_uint8
 from gantool.runs import checkpoint, find
 from gantool.seeds import mix
 from gantool.standing import needs_standing_statistics, standing_statistics
+from gantool.tasks.task import moved
 
 
 def main(cfg: DictConfig) -> None:
@@ -62,8 +63,8 @@ def generate(gan: GAN, labels: Tensor, seed: int, batch_size: int, standing: boo
         standing_statistics(G, gan.task, reference)
     G.eval()
     for start in range(0, len(labels), batch_size):
-        batch = {name: value[start : start + batch_size].to(gan.device) for name, value in drawn.items()}
-        yield gan.task.generate(G, batch)["fake"].cpu()
+        batch = {name: value[start : start + batch_size] for name, value in drawn.items()}
+        yield gan.task.generate(G, moved(batch, G))["fake"].cpu()
 
 
 def labels_of(label: Any, count: int, config: DictConfig) -> Tensor:

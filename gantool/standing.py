@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from gantool.gan import GAN
-from gantool.tasks.task import Batch, Task
+from gantool.tasks.task import Batch, Task, moved
 
 BATCHES = 16  # enough for a mean and a variance per channel
 
@@ -40,10 +40,8 @@ def standing_statistics(G: nn.Module, task: Task, batch: Batch, batches: int = B
         module.reset_running_stats()
         module.momentum = None  # a cumulative mean
         module.train()
-    device = next(G.parameters()).device
     for _ in range(batches):
-        drawn = {name: value.to(device) for name, value in task.draw(batch).items()}
-        task.generate(G, drawn)
+        task.generate(G, moved(task.draw(batch), G))
     for module, momentum in zip(norms, momenta, strict=True):
         module.momentum = momentum
     G.train(was_training)

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 from omegaconf import DictConfig
+from pytorch_lightning import Trainer
 from rich.markup import escape
 from torch import nn
 
 from gantool.callbacks.progress import duration
 from gantool.data.image_set import ImageSet
 from gantool.gan import GAN
+from gantool.plan import Plan
 
 
 def parameters(network: nn.Module) -> int:
@@ -16,8 +18,8 @@ def parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
 
 
-def before(gan: GAN, images: ImageSet, config: DictConfig, folder: Path, device: str) -> str:
-    """Networks, data, length."""
+def before(gan: GAN, images: ImageSet, config: DictConfig, plan: Plan, trainer: Trainer) -> str:
+    """Networks, data, length, machine."""
     rows: list[tuple[str, str]] = []
     for player, network in (("Generator", gan.task.G), ("Discriminator", gan.task.D)):
         name = f"{type(network).__module__.removeprefix('gantool.models.')}.{type(network).__name__}"
@@ -32,9 +34,21 @@ def before(gan: GAN, images: ImageSet, config: DictConfig, folder: Path, device:
     rows.append(("Length", length))
     if gan.images:
         rows.append(("Continues", f"at {gan.images:,} images"))
-    rows.append(("Device", device))
-    rows.append(("Run folder", str(folder)))
+    if gan.images and plan.processes != trainer.world_size:
+        rows.append(("", other_number(plan.processes, trainer.world_size)))
+    several = f", {trainer.world_size} processes" if trainer.world_size > 1 else ""
+    rows.append(("Device", f"{trainer.strategy.root_device}{several}"))
+    if not config.dry_run:
+        rows.append(("Run folder", plan.folder))
     return lines(rows)
+
+
+def other_number(before: int, now: int) -> str:
+    """What a run keeps and what it loses when it goes on in another number of processes."""
+    return (
+        f"in {now} instead of {before} processes: with the same images, latents and batches; results "
+        "differ by rounding, and batch norm and dropout see other parts of a batch"
+    )
 
 
 def after(folder: Path, images: int, seconds: float, curves: str | None) -> str:

@@ -119,7 +119,8 @@ def ours(width: int, iterations: int) -> float:
     from omegaconf import OmegaConf
     from pytorch_lightning import Callback, Trainer
 
-    from gantool import train as module
+    from gantool import fit as module
+    from gantool.train import train
 
     class Clock(Callback):
         def __init__(self) -> None:
@@ -145,7 +146,7 @@ def ours(width: int, iterations: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         original, module.Trainer = module.Trainer, Timed
         with open(Path(folder) / "terminal", "w") as terminal:  # noqa: PTH123
-            module.train(cfg, Path(folder) / "run", [], Console(file=terminal, force_terminal=True))
+            train(cfg, Path(folder) / "run", [], Console(file=terminal, force_terminal=True))
         module.Trainer = original
     return 1000 * (clock.end - clock.begin) / iterations
 

@@ -10,8 +10,10 @@ from pytorch_lightning import Callback, Trainer
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from gantool.chance import keys, uniform
 from gantool.data.module import ImageData, Order, to_range
 from gantool.data.synthetic import synthetic
+from gantool.fit import quiet
 from gantool.gan import GAN, Diverged, average
 from gantool.inits import Normal
 from gantool.losses.adversarial import NonSaturating, Wasserstein
@@ -24,7 +26,6 @@ from gantool.priors import Gaussian
 from gantool.schedules import Linear, Switch
 from gantool.seeds import reseed
 from gantool.tasks.generation import Generation
-from gantool.train import quiet
 
 CPU = torch.device("cpu")
 BATCH = 8
@@ -122,6 +123,7 @@ def test_dcgan_with_fresh_fakes_equals_a_hand_written_loop_bit_for_bit():
         for_D.zero_grad()
         (softplus(-D(real)).mean() + softplus(D(fake)).mean()).backward()
         for_D.step()
+        reseed(CPU, 5, iteration, 1)
         for_G.zero_grad()
         softplus(-D(G(torch.randn(BATCH, 8)))).mean().backward()
         for_G.step()
@@ -142,19 +144,20 @@ def test_wgan_gp_equals_a_hand_written_loop_bit_for_bit():
     for_G = torch.optim.Adam(G.parameters(), 1e-2, (0.0, 0.9))
     for_D = torch.optim.Adam(D.parameters(), 1e-2, (0.0, 0.9))
     for iteration in range(4):
-        reseed(CPU, 5, iteration, 0)
         for optimizer in (for_D, for_G):
             optimizer.param_groups[0]["lr"] = rate(iteration * 3 * BATCH)
-        for real in reals(iteration, 3 * BATCH).split(BATCH):
+        for turn, real in enumerate(reals(iteration, 3 * BATCH).split(BATCH)):
+            reseed(CPU, 5, iteration, turn)
             fake = G(torch.randn(BATCH, 8)).detach()
             score = D(fake).mean() - D(real).mean()
-            t = torch.rand(BATCH, 1, 1, 1)
+            t = uniform(keys(BATCH, CPU), "gradient penalty").view(BATCH, 1, 1, 1)
             between = torch.lerp(fake, real, t).requires_grad_()
             (slope,) = torch.autograd.grad(D(between).sum(), between, create_graph=True)
             penalty = (slope.square().flatten(1).sum(1).sqrt() - 1).square().mean()
             for_D.zero_grad()
             (score + 10 * penalty).backward()
             for_D.step()
+        reseed(CPU, 5, iteration, 3)
         for_G.zero_grad()
         (-D(G(torch.randn(16, 8))).mean()).backward()
         for_G.step()

@@ -15,7 +15,8 @@ from pytorch_lightning import Callback, Trainer
 from rich.console import Console
 from small import MODELS, SMALL, composed, trained
 
-from gantool import train as module
+from gantool import fit as module
+from gantool import train as verb
 from gantool.checkpoint import read
 from gantool.resume import continued, same_run
 
@@ -81,6 +82,22 @@ def test_a_killed_and_resumed_run_equals_the_uninterrupted_one(
     assert_same_run(tmp_path / "whole", tmp_path / "killed")
 
 
+@pytest.mark.parametrize("precision", ["64-true", "bf16-mixed"])
+def test_a_resumed_run_keeps_every_bit_of_its_precision(
+    precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    overrides = [f"trainer.precision={precision}", *LENGTH]
+    trained(tmp_path / "whole", *overrides)
+    with monkeypatch.context() as patched:
+        kill_at(9, patched)
+        with pytest.raises(Killed):
+            trained(tmp_path / "killed", *overrides)
+    trained(tmp_path / "killed", *overrides, "resume=auto")
+    assert_same_run(tmp_path / "whole", tmp_path / "killed")
+    kinds = {value.dtype for value in last(tmp_path / "whole")["state_dict"].values()}
+    assert (torch.float64 in kinds) == (precision == "64-true")
+
+
 def test_another_seed_is_another_run(tmp_path: Path):
     for seed in (1, 2):
         trained(tmp_path / str(seed), "images=16", f"seed={seed}")
@@ -120,7 +137,7 @@ def test_a_longer_run_is_a_shorter_one_that_went_on(tmp_path: Path):
     trained(tmp_path / "long", *LENGTH)
     trained(tmp_path / "short", *LENGTH, "images=96")
     again = [f"resume={tmp_path / 'short'}", "images=192"]
-    module.train(composed(*again), tmp_path / "short", again, Console(quiet=True))
+    verb.train(composed(*again), tmp_path / "short", again, Console(quiet=True))
     assert_same_run(tmp_path / "long", tmp_path / "short")
 
 
@@ -154,7 +171,7 @@ def test_auto_refuses_a_command_that_means_another_run(tmp_path: Path):
 def test_a_learning_rate_that_falls_over_the_run_falls_over_the_longer_run(tmp_path: Path):
     trained(tmp_path, "optimizer=wgan_gp", "images=32")
     again = [f"resume={tmp_path}", "images=128", "log_every=1"]
-    module.train(composed(*again), tmp_path, again, Console(quiet=True))
+    verb.train(composed(*again), tmp_path, again, Console(quiet=True))
     with (tmp_path / "metrics.csv").open() as file:
         rates = {int(row["images"]): float(row["optimizer/D_lr"]) for row in csv.DictReader(file)}
     assert rates[72] == pytest.approx(2e-4 * (1 - 64 / 128))

@@ -20,12 +20,13 @@ class Curves(Callback):
     def __init__(self, every: int):
         self.every = every
         self.values: dict[str, float] = {}  # of the last row
-        self.then = 0.0
+        self.began = self.then = time.perf_counter()
         self.images = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, GAN)
-        self.then, self.images = time.perf_counter(), pl_module.images
+        self.began = self.then = time.perf_counter()
+        self.images = pl_module.images
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, *args: Any, **_: Any
@@ -38,7 +39,8 @@ class Curves(Callback):
         if not pl_module.watched:
             return
         names = list(pl_module.latest)
-        numbers = torch.stack([value.float() for value in pl_module.latest.values()]).tolist()  # one transfer
+        losses = torch.stack([value.float() for value in pl_module.latest.values()])
+        numbers = trainer.strategy.reduce(losses, reduce_op="mean").tolist()  # one transfer
         now = time.perf_counter()
         self.values = dict(zip(names, numbers, strict=True)) | moving(pl_module)
         self.values["speed/images_per_second"] = (pl_module.images - self.images) / (now - self.then)

@@ -11,15 +11,18 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from gantool.callbacks.checkpoints import passed
 from gantool.gan import GAN
 from gantool.images import picture_of, save, to_uint8
+from gantool.layers.synced import alone
 from gantool.seeds import mix
 from gantool.standing import needs_standing_statistics, standing_statistics
-from gantool.tasks.task import Batch
+from gantool.tasks.task import Batch, moved
 
 
 class PictureLogger(Protocol):
     """What every logger of ours is."""
 
     look: str  # how to see the curves
+
+    def log_choices(self, choices: dict[str, Any]) -> None: ...
 
     def log_picture(self, name: str, picture: np.ndarray, images: int) -> None: ...
 
@@ -77,11 +80,11 @@ class Samples(Callback):
 @torch.no_grad()
 def sample(gan: GAN, preview: Batch, seed: int) -> dict[str, torch.Tensor]:
     """What the generator makes of latents that depend on `seed` alone; training goes on undisturbed."""
-    G = copy.deepcopy(gan.generator)
+    G = alone(copy.deepcopy(gan.generator))  # the other processes do not take part
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(mix(seed, "samples"))
         drawn = gan.task.draw(preview)
         if needs_standing_statistics(gan):
             standing_statistics(G, gan.task, preview)
-    batch = {name: gan.in_format(value.to(gan.device)) for name, value in drawn.items()}
+    batch = {name: gan.in_format(value) for name, value in moved(drawn, G).items()}
     return gan.task.generate(G.eval(), batch)

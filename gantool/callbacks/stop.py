@@ -1,19 +1,26 @@
-"""When training ends: enough images, SIGTERM, or Ctrl-C; always between two iterations, never within one."""
+"""When training ends: enough images, or a signal; always between two iterations, never within one."""
 
 import signal
+import threading
+import time
 from types import FrameType
 from typing import Any, final
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from gantool.gan import GAN
+from gantool.processes import Vote
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+# A scheduler's "go away" (SLURM, Kubernetes), its warning before (sbatch --signal=USR1@120), Ctrl-C.
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+ECHO = (
+    2.0  # seconds in which the same wish may reach a process twice: from the terminal and from its launcher
+)
 
 
 @final
 class Stop(Callback):
-    """Ends training after `images`, or politely on a signal.
+    """Ends training after `images`, or politely on a signal, which any of the processes may get.
 
     Stands before the callbacks that write last things. Differs from Lightning, whose SIGTERM handler exits
     with code 0 and dead-locks when all processes get the signal.
@@ -21,16 +28,32 @@ class Stop(Callback):
 
     def __init__(self, images: int):
         self.images = images
-        self.received: signal.Signals | None = None
+        self.heard: signal.Signals | None = None  # by this process
+        self.heard_at = 0.0
+        self.received: signal.Signals | None = None  # by any process, agreed upon by all
         self.previous: dict[signal.Signals, Any] = {}
+        self.vote: Vote | None = None
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if threading.current_thread() is threading.main_thread():  # Python allows no handlers elsewhere
+            self.previous = {number: signal.signal(number, self.receive) for number in SIGNALS}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.previous = {number: signal.signal(number, self.receive) for number in SIGNALS}
+        self.vote = Vote() if trainer.world_size > 1 else None
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any, **_: Any) -> None:
         assert isinstance(pl_module, GAN)
-        if pl_module.images >= self.images or self.received is not None:
+        number = int(self.heard or 0)
+        if self.vote is not None:
+            number = self.vote(number)
+        if number:
+            self.received = signal.Signals(number)
+        if number or pl_module.images >= self.images:
             trainer.should_stop = True
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self.vote is not None:
+            self.vote.result()
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         self.release()
@@ -45,11 +68,12 @@ class Stop(Callback):
 
     def receive(self, number: int, frame: FrameType | None) -> None:
         """First time: finish the iteration. Second time: leave at once."""
-        if self.received is not None:
+        if self.heard is not None and time.monotonic() - self.heard_at > ECHO:
             raise SystemExit(128 + number)
-        self.received = signal.Signals(number)
+        if self.heard is None:
+            self.heard, self.heard_at = signal.Signals(number), time.monotonic()
 
     @property
     def exit_code(self) -> int:
-        """0, or 128 + the signal's number: 143 for SIGTERM, 130 for Ctrl-C."""
+        """0, or 128 + the signal's number: 143 for SIGTERM, 138 for SIGUSR1, 130 for Ctrl-C."""
         return 0 if self.received is None else 128 + self.received

@@ -72,6 +72,6 @@ class GradientPenalty(Term):
 
     def forward(self, duel: Duel) -> Tensor:
         real, fake = duel.real_view.detach(), duel.fake_view.detach()
-        t = torch.rand(len(real), *[1] * (real.ndim - 1), device=real.device)  # (N, 1, 1, 1)
+        t = duel.chance("gradient penalty").view(-1, *[1] * (real.ndim - 1))  # (N, 1, 1, 1)
         between = torch.lerp(fake, real, t).requires_grad_()
         return (squared_slope(duel.judge(between, exact=True), between).sqrt() - 1).square().mean()

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from gantool.duel import Duel, apply
 from gantool.priors import Prior
+from gantool.shares import WHOLE, Share
 from gantool.tasks.task import Batch, Task
 
 
@@ -38,11 +39,16 @@ class Generation(Task):
         self.conditional = conditional
         self.dequantize = dequantize
 
-    def draw(self, batch: Batch) -> Batch:
+    def draw(self, batch: Batch, share: Share = WHOLE) -> Batch:
         some = next(iter(batch.values()))
-        drawn = {**batch, "latent": self.prior(len(some), some.device)}  # (N, Z)
+        latent = share.draw(lambda total: self.prior(total, some.device), len(some))  # (N, Z)
+        drawn = {**batch, "latent": latent}
         if self.dequantize and "image" in batch:
-            drawn["image"] = batch["image"] + torch.rand_like(batch["image"]) / 128
+            image = batch["image"]
+            noise = share.draw(
+                lambda total: torch.rand(total, *image.shape[1:], device=image.device), len(image)
+            )
+            drawn["image"] = image + noise.to(image.dtype) / 128
         return drawn
 
     def duels(self, batch: Batch) -> list[Duel]:

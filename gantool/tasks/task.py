@@ -6,9 +6,19 @@ from typing import Literal
 from torch import Tensor, nn
 
 from gantool.duel import Duel
+from gantool.shares import WHOLE, Share
 
 Batch = dict[str, Tensor]
 Player = Literal["D", "G"]
+
+
+def moved(batch: Batch, network: nn.Module) -> Batch:
+    """The batch where a network is, and in the kind of numbers it computes with."""
+    own = next(network.parameters())
+    return {
+        name: value.to(own.device, own.dtype) if value.is_floating_point() else value.to(own.device)
+        for name, value in batch.items()
+    }
 
 
 class Task(nn.Module, ABC):
@@ -18,10 +28,11 @@ class Task(nn.Module, ABC):
     D: nn.Module
 
     @abstractmethod
-    def draw(self, batch: Batch) -> Batch:
+    def draw(self, batch: Batch, share: Share = WHOLE) -> Batch:
         """The batch with all randomness that its duels need: latents, noise on the reals.
 
-        Drawn for a whole minibatch before it is cut into micro-batches, so that the cut changes nothing.
+        Drawn for a whole minibatch before it is cut into micro-batches, so that the cut changes nothing; and
+        through `share.draw`, so that the number of processes changes nothing either.
         """
 
     @abstractmethod

@@ -1,0 +1,190 @@
+"""One training, in one of its processes: build, fit, say what came of it."""
+
+import errno
+import logging
+import os
+import shutil
+import sys
+import time
+import warnings
+from pathlib import Path
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning import Callback, Trainer
+from rich.console import Console
+
+from gantool import machine, memory, processes, summary
+from gantool.build import build
+from gantool.callbacks.checkpoints import Checkpoints, refuse_small, still_needed
+from gantool.callbacks.curves import Curves
+from gantool.callbacks.progress import Bar
+from gantool.callbacks.samples import Samples
+from gantool.callbacks.stop import Stop
+from gantool.checkpoint import weight
+from gantool.data.image_set import ImageSet
+from gantool.data.module import ImageData
+from gantool.forecast import Length
+from gantool.gan import GAN, Diverged
+from gantool.loggers.metrics_csv import MetricsCSV
+from gantool.plan import Plan
+from gantool.rehearsal import Rehearsal, report
+from gantool.shares import Share
+
+log = logging.getLogger(__name__)
+
+
+@memory.named()
+def fit(plan: Plan, images: ImageSet, console: Console, command: list[str]) -> int:
+    """Train as planned; answers the exit code.
+
+    Args:
+        plan: the same for all processes.
+        images: the training set.
+        console: to write on; only the first process does.
+        command: starts another process of this training.
+    """
+    quiet()
+    cfg: DictConfig = OmegaConf.create(plan.config)
+    folder = Path(plan.folder)
+    speaks = machine.speaks(cfg)
+    gan = build(cfg)
+    if plan.clock is not None:
+        gan.on_load_checkpoint({"clock": plan.clock})  # for all who ask before Lightning restores the rest
+    data = data_of(cfg, images)
+    if cfg.dry_run:
+        return rehearse(plan, gan, data, console, command)
+    curves = Curves(cfg.log_every)
+    stop = Stop(cfg.images)
+    retention = (cfg.milestone_every, cfg.keep_milestones, cfg.disk_budget)
+    saves = Checkpoints(folder, plan.config, cfg.checkpoint_every, *retention)
+    trainer = trainer_of(cfg, command, [stop, curves, saves])
+    logger = None
+    if speaks:
+        make_room(folder, gan, cfg)
+        if "_target_" in cfg.logger:
+            logger = instantiate(cfg.logger, folder=folder, images=gan.images)
+            if plan.choices:
+                logger.log_choices(plan.choices)
+        trainer.loggers = [MetricsCSV(folder, gan.images), *([] if logger is None else [logger])]
+        samples = Samples(folder, data.preview(cfg.samples), cfg.sample_every, logger, cfg.seed)
+        trainer.callbacks += [samples, Bar(console, curves, cfg.images)]  # pyright: ignore
+        (folder / "config.yaml").write_text(OmegaConf.to_yaml(cfg))
+        intention = summary.before(gan, images, cfg, plan, trainer)
+        console.print(intention, highlight=False, soft_wrap=True)
+        log.info("from %d to %d images", gan.images, cfg.images)
+    first = gan.images
+    try:
+        with processes.together(trainer):
+            trainer.fit(gan, data, ckpt_path=plan.checkpoint)
+    except Diverged as diverged:
+        cure = "Try smaller optimizer.D.lr and optimizer.G.lr, clip=1, or a loss with a penalty."
+        say(f"[bold red]Training diverged:[/] {diverged} {last_good(saves)} {cure}")
+        log.error("training diverged: %s", diverged)
+        return 1
+    except RuntimeError as error:
+        if trainer.world_size == 1 or not processes.lost(error):
+            raise
+        log.error("another process of this training is gone: %s", error)
+        if speaks:
+            say(f"[bold red]Another process of this training is gone.[/] {last_good(saves)}")
+        return 1
+    log.info("training ends at %d images", gan.images)
+    if speaks:
+        look = None if logger is None else logger.look
+        result = summary.after(folder, gan.images - first, time.perf_counter() - curves.began, look)
+        console.print(result, highlight=False, soft_wrap=True)
+        if stop.received is not None:
+            resume = f"Stopped by {stop.received.name}; go on with: gantool train resume={folder}"
+            console.print(resume, highlight=False, soft_wrap=True)
+    return stop.exit_code
+
+
+def rehearse(plan: Plan, gan: GAN, data: ImageData, console: Console, command: list[str]) -> int:
+    """Train a little, keep nothing, tell what all of it will take; answers the exit code, 1 = does not fit.
+
+    Raises ValueError where not even that goes well.
+    """
+    cfg: DictConfig = OmegaConf.create(plan.config)
+    stop, rehearsal = Stop(sys.maxsize), Rehearsal(cfg, data)
+    trainer = trainer_of(cfg, command, [stop, rehearsal])
+    speaks = trainer.is_global_zero
+    if speaks:
+        intention = summary.before(gan, data.images, cfg, plan, trainer)
+        console.print(intention, highlight=False, soft_wrap=True)
+    try:
+        with processes.together(trainer):
+            trainer.fit(gan, data, ckpt_path=plan.checkpoint)
+    except Diverged as diverged:
+        raise ValueError(f"the dry run diverged: {diverged}") from diverged
+    if stop.received is not None or not speaks:
+        return stop.exit_code
+    text, fits = report(rehearsal, Path(plan.folder), trainer.strategy.root_device)
+    console.print(text, highlight=False, soft_wrap=True)
+    return 0 if fits else 1
+
+
+def data_of(cfg: DictConfig, images: ImageSet) -> ImageData:
+    size = cfg.n_critic * cfg.batch_size
+    return ImageData(images, size, cfg.seed, cfg.data.mirror, cfg.data.workers, cfg.on_device)
+
+
+def trainer_of(cfg: DictConfig, command: list[str], callbacks: list[Callback]) -> Trainer:
+    """What runs the loop. Raises ValueError for batches that the processes cannot share equally."""
+    trainer = Trainer(
+        callbacks=callbacks,
+        **machine.settings(cfg, command),
+        max_epochs=-1,  # Stop ends training
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,  # the order of the data is ours
+    )
+    check_share(trainer, cfg)
+    processes.spare_signals(trainer)
+    return trainer
+
+
+def check_share(trainer: Trainer, cfg: DictConfig) -> None:
+    """Raise ValueError for batches that the processes cannot share equally."""
+    share = Share(trainer.global_rank, trainer.world_size)
+    share.check(batch_size=cfg.batch_size, generator_batch_size=cfg.generator_batch_size)
+
+
+def make_room(folder: Path, gan: GAN, cfg: DictConfig) -> None:
+    """Make sure that the folder is there, can be written and has room for the checkpoints of a whole run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(errno.EACCES, "the run folder cannot be written", str(folder))
+    size = weight(gan)
+    refuse_small(cfg.disk_budget, size, cfg.milestone_every > 0)
+    length = Length.of(cfg, gan.images)
+    need = still_needed(folder, size, length.milestones, cfg.keep_milestones, cfg.disk_budget)
+    free = shutil.disk_usage(folder).free
+    if free < need:
+        raise ValueError(
+            f"{folder}: {free / 1e6:,.0f} MB are free, but checkpoints need {need / 1e6:,.0f} MB. Make "
+            "room, or give disk_budget=BYTES, keep_milestones=N or another hydra.run.dir=DIR."
+        )
+
+
+def say(sentence: str) -> None:
+    """What went wrong, on stderr, whichever process it went wrong in."""
+    Console(file=sys.stderr, soft_wrap=True).print(sentence, highlight=False)
+
+
+def last_good(saves: Checkpoints) -> str:
+    if not saves.last.exists():
+        return "No checkpoint yet."
+    folder = saves.folder.parent
+    return f"Last good: {saves.last} at {saves.written:,} images; go on: gantool train resume={folder}."
+
+
+def quiet() -> None:
+    """Lightning's chatter goes; what matters to a user is said by the summary."""
+    for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    warnings.filterwarnings("ignore", ".*in eval mode at the start of training.*")  # the averaged generator
+    warnings.filterwarnings("ignore", ".*LeafSpec.*", module="pytorch_lightning")

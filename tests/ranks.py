@@ -1,0 +1,147 @@
+"""Trainings that are run twice: in one process by a test, and as `python ranks.py FILE` in several."""
+
+import os
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, cast, final
+
+import torch
+from pytorch_lightning import Trainer
+from torch import Tensor, nn
+
+from gantool.data.module import ImageData
+from gantool.data.synthetic import synthetic
+from gantool.duel import Duel
+from gantool.fit import quiet
+from gantool.gan import GAN
+from gantool.inits import Normal
+from gantool.layers.synced import Synced
+from gantool.losses.adversarial import LeastSquares, NonSaturating, RelativisticPairing, Wasserstein
+from gantool.losses.objective import Objective
+from gantool.losses.penalties import R1, R2, GradientPenalty
+from gantool.models import dcgan, wgan_gp
+from gantool.optim import Recipe
+from gantool.priors import Gaussian
+from gantool.processes import spare_signals
+from gantool.shares import WHOLE, Share
+from gantool.strategy import Together
+from gantool.tasks.generation import Generation
+from gantool.tasks.task import Batch, Task
+
+BATCH = 8
+ITERATIONS = 9
+CHANNELS, RESOLUTION, LATENT = 3, 16, 8
+SIZES = {"width": 4, "channels": CHANNELS, "resolution": RESOLUTION}
+
+
+def convolutional(norm: str = "none", dequantize: bool = False) -> Generation:
+    G = partial(dcgan.Generator, latent=LATENT, norm=norm, **SIZES)
+    D = partial(dcgan.Discriminator, norm=norm, **SIZES)
+    return Generation(G, D, Gaussian(LATENT), dequantize=dequantize)
+
+
+def residual() -> Generation:
+    G = partial(wgan_gp.Generator, latent=LATENT, norm="none", **SIZES)
+    return Generation(G, partial(wgan_gp.Critic, **SIZES), Gaussian(LATENT), dequantize=True)
+
+
+@final
+class Translation(Task):
+    """Images to mirror images and back: two generators against two discriminators."""
+
+    def __init__(self):
+        super().__init__()
+        self.G = nn.ModuleDict({side: nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1) for side in "ab"})
+        self.D = nn.ModuleDict({side: dcgan.Discriminator(norm="none", **SIZES) for side in "ab"})
+
+    def draw(self, batch: Batch, share: Share = WHOLE) -> Batch:
+        return batch
+
+    def duels(self, batch: Batch) -> list[Duel]:
+        a, b = batch["image"], batch["image"].flip(3)
+        return [self.duel("b", a, b), self.duel("a", b, a)]
+
+    def duel(self, side: str, source: Tensor, real: Tensor) -> Duel:
+        return Duel(self.G[side], self.D[side], source, real, self.G[side](source).tanh())
+
+    def generate(self, G: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        return {}
+
+
+def gan(task: Callable[[], Task], objective: Objective, lr: float = 1e-2, **settings: Any) -> GAN:
+    torch.manual_seed(0)
+    made = task()
+    Normal(0.1)(made)
+    adam = partial(torch.optim.Adam, lr=lr, betas=(0.0, 0.9))
+    recipes: dict[Any, Recipe] = {player: Recipe(adam) for player in "DG"}
+    return GAN(made, objective, recipes, seed=5, **settings)
+
+
+def penalised() -> Objective:
+    return Objective(Wasserstein(), D={"penalty": GradientPenalty(weight=10.0)})
+
+
+VARIANTS: dict[str, Callable[[], GAN]] = {
+    "dcgan without batch norm": lambda: gan(convolutional, Objective(NonSaturating())),
+    "shared fakes": lambda: gan(convolutional, Objective(NonSaturating()), share_fakes=True),
+    "micro-batches": lambda: gan(convolutional, Objective(NonSaturating()), micro_batch=1),
+    "clipped gradients, noise on reals": lambda: gan(
+        partial(convolutional, dequantize=True), Objective(NonSaturating()), clip=0.1
+    ),
+    "averaged generator": lambda: gan(convolutional, Objective(LeastSquares()), ema=50.0),
+    "wgan_gp": lambda: gan(residual, penalised(), n_critic=3, generator_batch_size=12),
+    "gradient penalty in micro-batches": lambda: gan(convolutional, penalised(), n_critic=3, micro_batch=2),
+    "clipped weights": lambda: gan(convolutional, Objective(Wasserstein(clip=0.05)), n_critic=2),
+    "lazy R1": lambda: gan(convolutional, Objective(NonSaturating(), D={"r1": R1(weight=5.0, every=4)})),
+    "relativistic, R1 and R2, micro-batches": lambda: gan(
+        convolutional, Objective(RelativisticPairing(), D={"r1": R1(1.0), "r2": R2(1.0)}), micro_batch=2
+    ),
+    "four networks": lambda: gan(Translation, Objective(LeastSquares(), D={"r1": R1(weight=1.0, every=2)})),
+    "batch norm over all": lambda: gan(partial(convolutional, "batch"), Objective(NonSaturating())),
+}
+
+
+def fit(gan: GAN, **settings: Any) -> Trainer:
+    """ITERATIONS in float64."""
+    quiet()
+    trainer = Trainer(
+        max_steps=ITERATIONS,
+        accelerator="cpu",
+        precision="64-true",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        **settings,
+    )
+    spare_signals(trainer)
+    images = synthetic(resolution=RESOLUTION, channels=CHANNELS, classes=10, count=40, seed=0)
+    trainer.fit(gan, ImageData(images, BATCH * gan.n_critic, seed=3))
+    return trainer
+
+
+def weights(gan: GAN) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in gan.state_dict().items()}
+
+
+def main(file: Path) -> None:
+    """Write {variant: weights} of every rank to FILE.RANK."""
+    world = int(os.environ["WORLD_SIZE"])
+    results: dict[str, dict[str, Tensor]] = {}
+    for name, variant in VARIANTS.items():
+        torch.set_default_dtype(torch.float64)
+        made = variant()
+        strategy = cast(Any, Together([]))
+        plugins = [Synced()] if name == "batch norm over all" else []
+        fit(made, strategy=strategy, devices=world, plugins=plugins)
+        results[name] = weights(made)
+        # What Lightning forgets between two trainings of one process.
+        os.environ["WORLD_SIZE"] = str(world)
+    torch.save(results, f"{file}.{os.environ['LOCAL_RANK']}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
