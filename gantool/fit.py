@@ -8,11 +8,13 @@ import sys
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Callback, Trainer
 from rich.console import Console
+from rich.markup import escape
 
 from gantool import machine, memory, processes, summary
 from gantool.build import build
@@ -59,37 +61,13 @@ def fit(plan: Plan, images: ImageSet, console: Console, command: list[str]) -> i
     retention = (cfg.milestone_every, cfg.keep_milestones, cfg.disk_budget)
     saves = Checkpoints(folder, plan.config, cfg.checkpoint_every, *retention)
     trainer = trainer_of(cfg, command, [stop, curves, saves])
-    logger = None
+    first, logger = gan.images, None
     if speaks:
-        make_room(folder, gan, cfg)
-        if "_target_" in cfg.logger:
-            logger = instantiate(cfg.logger, folder=folder, images=gan.images)
-            if plan.choices:
-                logger.log_choices(plan.choices)
-        trainer.loggers = [MetricsCSV(folder, gan.images), *([] if logger is None else [logger])]
-        samples = Samples(folder, data.preview(cfg.samples), cfg.sample_every, logger, cfg.seed)
-        trainer.callbacks += [samples, Bar(console, curves, cfg.images)]  # pyright: ignore
-        (folder / "config.yaml").write_text(OmegaConf.to_yaml(cfg))
-        intention = summary.before(gan, images, cfg, plan, trainer)
-        console.print(intention, highlight=False, soft_wrap=True)
-        log.info("from %d to %d images", gan.images, cfg.images)
-    first = gan.images
-    try:
-        with processes.together(trainer):
-            trainer.fit(gan, data, ckpt_path=plan.checkpoint)
-    except Diverged as diverged:
-        cure = "Try smaller optimizer.D.lr and optimizer.G.lr, clip=1, or a loss with a penalty."
-        say(f"[bold red]Training diverged:[/] {diverged} {last_good(saves)} {cure}")
-        log.error("training diverged: %s", diverged)
-        return 1
-    except RuntimeError as error:
-        if trainer.world_size == 1 or not processes.lost(error):
-            raise
-        log.error("another process of this training is gone: %s", error)
-        if speaks:
-            say(f"[bold red]Another process of this training is gone.[/] {last_good(saves)}")
-        return 1
-    log.info("training ends at %d images", gan.images)
+        logger = prepare(plan, trainer, gan, data)
+        console.print(summary.before(gan, images, cfg, plan, trainer), highlight=False, soft_wrap=True)
+        trainer.callbacks.append(Bar(console, curves, cfg.images))  # pyright: ignore
+    if code := attempt(plan, trainer, gan, data, saves):
+        return code
     if speaks:
         look = None if logger is None else logger.look
         result = summary.after(folder, gan.images - first, time.perf_counter() - curves.began, look)
@@ -98,6 +76,44 @@ def fit(plan: Plan, images: ImageSet, console: Console, command: list[str]) -> i
             resume = f"Stopped by {stop.received.name}; go on with: gantool train resume={folder}"
             console.print(resume, highlight=False, soft_wrap=True)
     return stop.exit_code
+
+
+def prepare(plan: Plan, trainer: Trainer, gan: GAN, data: ImageData) -> Any:
+    """What one process does for all: the run folder, and who writes into it. Answers the chosen logger."""
+    cfg: DictConfig = OmegaConf.create(plan.config)
+    folder, logger = Path(plan.folder), None
+    make_room(folder, gan, cfg)
+    if "_target_" in cfg.logger:
+        logger = instantiate(cfg.logger, folder=folder, images=gan.images)
+        if plan.choices:
+            logger.log_choices(plan.choices)
+    trainer.loggers = [MetricsCSV(folder, gan.images), *([] if logger is None else [logger])]
+    samples = Samples(folder, data.preview(cfg.samples), cfg.sample_every, logger, cfg.seed)
+    trainer.callbacks.append(samples)  # pyright: ignore
+    (folder / "config.yaml").write_text(OmegaConf.to_yaml(cfg))
+    return logger
+
+
+def attempt(plan: Plan, trainer: Trainer, gan: GAN, data: ImageData, saves: Checkpoints) -> int:
+    """Train; answers 1, and says why, for a training that came to nothing."""
+    log.info("from %d to %d images", gan.images, plan.config["images"])
+    try:
+        with processes.together(trainer):
+            trainer.fit(gan, data, ckpt_path=plan.checkpoint)
+    except Diverged as diverged:
+        cure = "Try smaller optimizer.D.lr and optimizer.G.lr, clip=1, or a loss with a penalty."
+        say("Training diverged:", f"{diverged} {last_good(saves)} {cure}")
+        log.error("training diverged: %s", diverged)
+        return 1
+    except RuntimeError as error:
+        if trainer.world_size == 1 or not processes.lost(error):
+            raise
+        log.error("another process of this training is gone: %s", error)
+        if trainer.is_global_zero:
+            say("Another process of this training is gone.", last_good(saves))
+        return 1
+    log.info("training ends at %d images", gan.images)
+    return 0
 
 
 def rehearse(plan: Plan, gan: GAN, data: ImageData, console: Console, command: list[str]) -> int:
@@ -169,8 +185,9 @@ def make_room(folder: Path, gan: GAN, cfg: DictConfig) -> None:
         )
 
 
-def say(sentence: str) -> None:
+def say(headline: str, text: str) -> None:
     """What went wrong, on stderr, whichever process it went wrong in."""
+    sentence = f"[bold red]{headline}[/] {escape(text)}"
     Console(file=sys.stderr, soft_wrap=True).print(sentence, highlight=False)
 
 

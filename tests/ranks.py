@@ -101,6 +101,12 @@ VARIANTS: dict[str, Callable[[], GAN]] = {
     "four networks": lambda: gan(Translation, Objective(LeastSquares(), D={"r1": R1(weight=1.0, every=2)})),
     "batch norm over all": lambda: gan(partial(convolutional, "batch"), Objective(NonSaturating())),
 }
+EACH_ITS_OWN = "batch norm, each its own"  # which is another training than that of one process
+APART: dict[str, Callable[[], GAN]] = {
+    EACH_ITS_OWN: lambda: gan(
+        partial(convolutional, "batch"), Objective(NonSaturating()), share_fakes=True, ema=50.0
+    ),
+}
 
 
 def fit(gan: GAN, **settings: Any) -> Trainer:
@@ -131,7 +137,7 @@ def main(file: Path) -> None:
     """Write {variant: weights} of every rank to FILE.RANK."""
     world = int(os.environ["WORLD_SIZE"])
     results: dict[str, dict[str, Tensor]] = {}
-    for name, variant in VARIANTS.items():
+    for name, variant in (VARIANTS | APART).items():
         torch.set_default_dtype(torch.float64)
         made = variant()
         strategy = cast(Any, Together([]))

@@ -34,6 +34,14 @@ def farthest(a: dict[str, Tensor], b: dict[str, Tensor]) -> float:
     return max((a[name] - b[name]).abs().max().item() for name in a)
 
 
+def test_running_statistics_of_batch_norm_agree_between_processes(both: list[Weights]):
+    one, other = (weights[ranks.EACH_ITS_OWN] for weights in both)
+    assert any("running_mean" in name for name in one)
+    assert farthest(one, other) == 0
+    untrained = ranks.weights(ranks.APART[ranks.EACH_ITS_OWN]())
+    assert all((one[name] != untrained[name]).any() for name in one if "running_mean" in name)
+
+
 @pytest.mark.parametrize("name", ranks.VARIANTS)
 def test_two_processes_train_to_the_weights_of_one(both: list[Weights], name: str):
     torch.set_default_dtype(torch.float64)
