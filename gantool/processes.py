@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -79,6 +78,11 @@ class Workers(_SubprocessScriptLauncher):
                 subprocess.Popen(self.command, env=os.environ | known | {"LOCAL_RANK": str(rank)})
             )
 
+    def end(self) -> None:
+        """At once."""
+        for process in self.procs:
+            process.kill()
+
     def wait(self) -> None:
         """Until all have ended; who does not is killed."""
         for process in self.procs:
@@ -129,7 +133,7 @@ def together(trainer: Trainer) -> Iterator[None]:
         yield
     except BaseException:
         if isinstance(launcher, Workers):
-            launcher.kill(signal.SIGKILL)
+            launcher.end()
         raise
     finally:
         if distributed.is_initialized():

@@ -12,7 +12,7 @@ from gantool.gan import GAN
 from gantool.processes import Vote
 
 # A scheduler's "go away" (SLURM, Kubernetes), its warning before (sbatch --signal=USR1@120), Ctrl-C.
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+SIGNALS = [one for one in signal.Signals if one.name in ("SIGTERM", "SIGUSR1", "SIGINT")]  # Windows lacks one
 ECHO = (
     2.0  # seconds in which the same wish may reach a process twice: from the terminal and from its launcher
 )
