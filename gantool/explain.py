@@ -23,6 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from gantool.mistakes import Mistake, nearest, suggestion
 from gantool.request import Request, key, walk
+from gantool.sharded import REFUSED
 
 TRACEBACK = "(HYDRA_FULL_ERROR=1 shows the traceback)"
 DENIED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
@@ -184,6 +185,8 @@ def _(error: InstantiationException, request: Request, config: Any) -> str | Non
 
 
 def _no_option(group: str, option: str, options: list[str], by: str = "") -> str:
+    if group == "trainer" and option in REFUSED:
+        return f"trainer={option}: {REFUSED[option]}"
     see = "" if group.startswith("hydra/") else f" See: gantool list {group}"
     return f"No option {option} in group {group}{by}. {suggestion(option, options)}{see}"
 

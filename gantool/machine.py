@@ -9,16 +9,11 @@ from omegaconf import DictConfig, OmegaConf
 from gantool import processes
 from gantool.checkpoint import AtomicIO
 from gantool.layers.synced import Synced
+from gantool.sharded import REFUSED
 from gantool.strategy import Together
 
 PRECISIONS = ("32-true", "64-true", "bf16-mixed")
 HALF = "float16 overflows in penalties, and one loss scale cannot serve two players; "
-SHARDED = (
-    "it shards the parameters of one network around one backward pass, and trains two players with gradient "
-    "penalties wrongly, without a word; a GAN's networks fit into one device: use trainer=ddp, and "
-    "micro_batch=N where memory is short."
-)
-REFUSED = {"fsdp": SHARDED, "fsdp2": SHARDED, "deepspeed": SHARDED, "model_parallel": SHARDED}
 
 
 def single(cfg: DictConfig) -> bool:
