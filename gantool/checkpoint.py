@@ -90,7 +90,9 @@ def read(path: Path) -> dict[str, Any]:
     except (OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
         raise ValueError(f"{path} cannot be read as a checkpoint: {first_line(error)}") from error
     except Exception as error:  # pickle.UnpicklingError and its kin: somebody else's objects
-        raise ValueError(f"{path} holds more than tensors and is not loaded: {first_line(error)}") from error
+        raise ValueError(
+            f"{path} holds more than tensors and plain values, or is damaged: not loaded."
+        ) from error
     if not isinstance(checkpoint, dict) or "gantool" not in checkpoint:
         raise ValueError(f"{path} is not a checkpoint of gantool: it has no configuration.")
     schema = checkpoint["gantool"]["schema"]

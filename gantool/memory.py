@@ -3,7 +3,6 @@
 import contextlib
 import os
 import re
-import resource
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +51,8 @@ def peak(device: torch.device) -> int:
         return torch.cuda.max_memory_reserved(device)
     if sys.platform == "linux":
         return kilobytes("VmHWM")
+    import resource  # not on Windows
+
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024
 
@@ -67,7 +68,7 @@ def forget(device: torch.device) -> None:
 
 
 def limit(device: torch.device, processes: int = 1) -> int:
-    """Bytes that this process may have: what it has and its share of what is free.
+    """Bytes that this process may have: what it has and its share of what is free. ValueError on Windows.
 
     Args:
         device: on a GPU its own memory, elsewhere main memory.
@@ -75,16 +76,16 @@ def limit(device: torch.device, processes: int = 1) -> int:
     """
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device)
+    if sys.platform == "win32":
+        raise ValueError("dry_run=true does not know how much memory Windows has left; leave it away.")
     if sys.platform != "linux":
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // processes  # taken or not
+    import resource  # not on Windows
+
     most = kilobytes("VmRSS") + min(available(), *rooms()) // processes
     space = resource.getrlimit(resource.RLIMIT_AS)[0]
     left = space - kilobytes("VmSize") if space != resource.RLIM_INFINITY else LARGE
     return min(most, kilobytes("VmRSS") + left)
-
-
-def kind(device: torch.device) -> str:
-    return "of the GPU, as reserved by torch" if device.type == "cuda" else "of main memory, as resident"
 
 
 def kilobytes(name: str, file: Path = PROC / "self" / "status") -> int:

@@ -13,9 +13,7 @@ from gantool.processes import Vote
 
 # A scheduler's "go away" (SLURM, Kubernetes), its warning before (sbatch --signal=USR1@120), Ctrl-C.
 SIGNALS = [one for one in signal.Signals if one.name in ("SIGTERM", "SIGUSR1", "SIGINT")]  # Windows lacks one
-ECHO = (
-    2.0  # seconds in which the same wish may reach a process twice: from the terminal and from its launcher
-)
+ECHO = 2.0  # seconds in which one wish may reach a process twice: from the terminal and from its launcher
 
 
 @final
