@@ -8,12 +8,14 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
+from gantool.augment.augment import Augment, Chain
 from gantool.compiled import backend_of, compile_players
 from gantool.gan import GAN
 from gantool.optim import Recipe
 from gantool.tasks.task import Player, Task
 
 TRUSTED = (
+    "gantool.augment.",
     "gantool.data.",
     "gantool.inits",
     "gantool.layers.",
@@ -53,6 +55,7 @@ def assemble(config: DictConfig, task: Task) -> GAN:
         task=task,
         objective=instantiate(config.loss, _convert_="all"),
         recipes={"D": recipe_of(config, "D"), "G": recipe_of(config, "G")},
+        augment=augment_of(config),
         n_critic=config.n_critic,
         generator_batch_size=config.generator_batch_size,
         share_fakes=config.share_fakes,
@@ -62,6 +65,12 @@ def assemble(config: DictConfig, task: Task) -> GAN:
         channels_last=config.channels_last,
         seed=config.seed,
     )
+
+
+def augment_of(config: DictConfig) -> Augment | None:
+    """All chosen augmentations, one after another in the order in which they were chosen."""
+    steps = list(instantiate(config.augment, _convert_="all").values())
+    return Chain(steps) if steps else None
 
 
 def recipe_of(config: DictConfig, player: Player) -> Recipe:

@@ -13,7 +13,7 @@ from torch import nn
 from gantool.build import assemble, refuse_foreign
 from gantool.gan import GAN
 
-SCHEMA = 2
+SCHEMA = 3
 ENTRY = 400  # bytes that a tensor's entry takes in a file beside its numbers
 
 
@@ -113,7 +113,7 @@ def load(path: Path, trust: bool = False) -> tuple[GAN, DictConfig]:
     checkpoint = read(path)
     plain = checkpoint["gantool"]["config"]
     if not trust:
-        refuse_foreign({part: plain[part] for part in ("task", "loss", "optimizer", "ema")})
+        refuse_foreign({part: plain[part] for part in ("task", "loss", "optimizer", "augment", "ema")})
     config: DictConfig = OmegaConf.create(plain)  # pyright: ignore
     gan = assemble(config, instantiate(config.task, _convert_="all"))
     gan.load_state_dict(checkpoint["state_dict"])

@@ -2,19 +2,23 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from gantool.chance import keys, uniform
+from gantool.augment.augment import Augment
+from gantool.chance import keys, normal, uniform
+
+Verdict = dict[str, Tensor]  # what D answers: "logits", and whatever other heads it has
 
 
-def apply(network: nn.Module, x: Tensor, condition: Tensor | None) -> Tensor:
+def apply(network: nn.Module, x: Tensor, condition: Tensor | None) -> Any:
     """Call a conditional network with its condition and an unconditional one without."""
     return network(x) if condition is None else network(x, condition)
 
 
-def apply_exactly(network: nn.Module, x: Tensor, condition: Tensor | None) -> Tensor:
+def apply_exactly(network: nn.Module, x: Tensor, condition: Tensor | None) -> Any:
     """The same as a penalty needs it: no autocast, and past torch.compile, which has no second derivative."""
     with torch.autocast(x.device.type, enabled=False):
         return network._call_impl(*(x,) if condition is None else (x, condition))  # pyright: ignore
@@ -29,8 +33,8 @@ def single(x: Tensor) -> Tensor:
 class Duel:
     """One generator against one discriminator over one minibatch: all that a loss may look at.
 
-    Images are (N, C, H, W) in [-1, 1]. Logits are (N, ...); positive means "real". Both views and both logits
-    are computed when first read, so a loss that ignores the reals never pays for them.
+    Images are (N, C, H, W) in [-1, 1]. Logits are (N, ...); positive means "real". Both views and both
+    verdicts are computed when first read, so a loss that ignores the reals never pays for them.
     """
 
     generator: nn.Module
@@ -39,6 +43,7 @@ class Duel:
     real: Tensor
     fake: Tensor  # on D's turn without a graph, on G's turn attached to G's
     condition: Tensor | None = None  # labels (N,) or an image; the same for real and fake
+    augment: Augment | None = None  # what D sees the images through
     key: Tensor | None = None  # (N,): the seed of what is random about each sample
     differentiated: frozenset[str] = frozenset()  # which of "real", "fake" a due penalty differentiates at
 
@@ -53,30 +58,62 @@ class Duel:
         return self.view(self.fake, "fake")
 
     @cached_property
-    def real_logits(self) -> Tensor:
-        return self.judge(self.real_view, exact="real" in self.differentiated)
+    def real_verdict(self) -> Verdict:
+        return self.verdict(self.real_view, exact="real" in self.differentiated)
 
     @cached_property
+    def fake_verdict(self) -> Verdict:
+        return self.verdict(self.fake_view, exact="fake" in self.differentiated)
+
+    @property
+    def real_logits(self) -> Tensor:
+        return self.real_verdict["logits"]
+
+    @property
     def fake_logits(self) -> Tensor:
-        return self.judge(self.fake_view, exact="fake" in self.differentiated)
+        return self.fake_verdict["logits"]
 
     def view(self, image: Tensor, side: str) -> Tensor:
+        """What D sees of an image; where a penalty differentiates, a leaf of its own."""
+        image = self.augmented(image, side)
         if side not in self.differentiated:
             return image
         image = single(image)
         return image if image.requires_grad else image.detach().requires_grad_()
 
-    def chance(self, purpose: str) -> Tensor:
-        """U[0, 1) for each sample, (N,); it depends on the sample and `purpose` alone."""
-        key = keys(len(self.real), self.real.device) if self.key is None else self.key
-        return uniform(key, purpose, self.real.dtype)
+    def augmented(self, image: Tensor, side: str) -> Tensor:
+        if self.augment is None:
+            return image
+        return self.augment(image, lambda purpose, *shape: self.chance(f"{side} {purpose}", *shape))
+
+    def chance(self, purpose: str, *shape: int) -> Tensor:
+        """U[0, 1) for each sample, (N, *shape); it depends on the sample and `purpose` alone."""
+        return uniform(self.seeds, purpose, *shape, dtype=self.real.dtype)
+
+    def noise(self, purpose: str, *shape: int) -> Tensor:
+        """N(0, 1) for each sample, (N, *shape); it depends on the sample and `purpose` alone."""
+        return normal(self.seeds, purpose, *shape, dtype=self.real.dtype)
+
+    @property
+    def seeds(self) -> Tensor:
+        return keys(len(self.real), self.real.device) if self.key is None else self.key
+
+    def verdict(self, view: Tensor, exact: bool = False) -> Verdict:
+        """All that D answers, in float32 at least; `exact`: the whole pass, as penalties need it."""
+        if exact:
+            return named(apply_exactly(self.discriminator, view, self.condition))
+        answer = named(apply(self.discriminator, view, self.condition))
+        return {name: single(value) for name, value in answer.items()}
 
     def judge(self, view: Tensor, exact: bool = False) -> Tensor:
-        """Logits of D, in float32 at least; `exact`: the whole pass, as penalties need it."""
-        if exact:
-            return apply_exactly(self.discriminator, view, self.condition)
-        return single(apply(self.discriminator, view, self.condition))
+        """The logits of a verdict."""
+        return self.verdict(view, exact)["logits"]
 
     def detached(self) -> "Duel":
         """The same duel for D, who must not reach into G."""
         return replace(self, fake=self.fake.detach())
+
+
+def named(answer: Tensor | Verdict) -> Verdict:
+    """A discriminator with one head answers its logits alone."""
+    return answer if isinstance(answer, dict) else {"logits": answer}

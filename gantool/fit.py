@@ -166,6 +166,17 @@ def check_share(trainer: Trainer, cfg: DictConfig) -> None:
     """Raise ValueError for batches that the processes cannot share equally."""
     share = Share(trainer.global_rank, trainer.world_size)
     share.check(batch_size=cfg.batch_size, generator_batch_size=cfg.generator_batch_size)
+    pack = cfg.task.get("pack", 1)
+    sizes = {"batch_size": cfg.batch_size, "generator_batch_size": cfg.generator_batch_size}
+    sizes = {name: size // trainer.world_size for name, size in sizes.items()} | {
+        "micro_batch": cfg.micro_batch
+    }
+    for name, size in sizes.items():
+        if size is not None and size % pack:
+            raise ValueError(
+                f"{name}: {size} images of a process make no packs of {pack} (task.pack); "
+                f"use a multiple of {pack * (1 if name == 'micro_batch' else trainer.world_size)}."
+            )
 
 
 def make_room(folder: Path, gan: GAN, cfg: DictConfig) -> None:

@@ -10,6 +10,7 @@ from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from gantool.augment.augment import Augment
 from gantool.chance import keys
 from gantool.duel import Duel
 from gantool.losses.objective import Objective, total
@@ -37,6 +38,7 @@ class GAN(LightningModule):
         task: owns the players.
         objective: what they minimise.
         recipes: an optimizer for each player, by "D" and "G".
+        augment: what D sees all images through; None = nothing.
         n_critic: updates of D for one of G.
         generator_batch_size: images of G's update over all processes, at most n_critic minibatches; None =
             one minibatch.
@@ -53,6 +55,7 @@ class GAN(LightningModule):
         task: Task,
         objective: Objective,
         recipes: Mapping[Player, Recipe],
+        augment: Augment | None = None,
         n_critic: int = 1,
         generator_batch_size: int | None = None,
         share_fakes: bool = False,
@@ -64,9 +67,10 @@ class GAN(LightningModule):
     ):
         super().__init__()
         self.automatic_optimization = False
-        objective.check(task)
+        objective.check(task, recipes["D"])
         self.task = task
         self.objective = objective
+        self.augment = augment
         self.recipes = recipes
         self.n_critic = n_critic
         self.generator_batch_size = generator_batch_size
@@ -103,9 +107,12 @@ class GAN(LightningModule):
         networks: list[nn.Module] = [] if self.G_ema is None else [self.G_ema, self.task.G]
         self.averaging = [[*network.parameters()] for network in networks]
         self.averaging += [[*network.buffers()] for network in networks]
+        self.objective.meet(self.optimizers()[0].optimizer)  # pyright: ignore
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         share = self.share
+        if self.augment is not None:
+            self.augment.advance(self.images)
         batch = {name: self.in_format(value) for name, value in batch.items()}
         drawn: Batch = {}
         duels = None
@@ -140,10 +147,10 @@ class GAN(LightningModule):
         return drawn
 
     def duels(self, batch: Batch) -> list[Duel]:
-        """Those of a drawn batch, whose terms draw by the key of each sample."""
+        """Those of a drawn batch: what is random about a sample follows from its key."""
         duels = self.task.duels(batch)
         for duel in duels:
-            duel.key = batch["key"]
+            duel.key, duel.augment = batch["key"], self.augment
         return duels
 
     def update(self, player: Player, batch: Batch, duels: list[Duel] | None = None) -> list[Duel] | None:
@@ -183,7 +190,7 @@ class GAN(LightningModule):
             optimizer.step()  # the one step of an iteration that Lightning counts
         else:
             self.trainer.strategy.optimizer_step(optimizer.optimizer, nothing)
-            self.objective.constrain(self.task)
+        self.objective.settle(player, self.task)
         self.latest |= {f"{player}/{name}": value for name, value in sums.items()}
         return played if shares else None
 
@@ -247,9 +254,11 @@ def split(batch: Batch, step: int) -> Iterator[Batch]:
 
 def logits(duels: list[Duel]) -> dict[str, Tensor]:
     """D's mean answer to reals and fakes of the last duel, where the loss asked for it."""
-    sides = ("real_logits", "fake_logits")
+    read = vars(duels[-1])
     return {
-        f"health/{side}": vars(duels[-1])[side].detach().mean() for side in sides if side in vars(duels[-1])
+        f"health/{side}_logits": read[f"{side}_verdict"]["logits"].detach().mean()
+        for side in ("real", "fake")
+        if f"{side}_verdict" in read
     }
 
 

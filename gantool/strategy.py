@@ -9,6 +9,7 @@ from torch import Tensor, distributed, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
+from gantool.losses.observed import Observed
 from gantool.processes import Workers, environment
 
 
@@ -57,17 +58,17 @@ def message(optimizer: Optimizer, statistics: list[Tensor]) -> list[Tensor]:
 
 
 def running_statistics(model: nn.Module) -> list[Tensor]:
-    """Means and variances of every batch norm that learns them.
+    """Means and variances of every batch norm that learns them, and what losses observe.
 
     As `data`: a shared pass through G waits for its backward while they change, which does not need them.
     """
-    return [
-        statistic.data
-        for module in model.modules()
-        if isinstance(module, _BatchNorm) and module.training
-        for statistic in (module.running_mean, module.running_var)
-        if statistic is not None
-    ]
+    found: list[Tensor | None] = []
+    for module in model.modules():
+        if isinstance(module, _BatchNorm) and module.training:
+            found += [module.running_mean, module.running_var]
+        if isinstance(module, Observed):
+            found += [module.total, module.count]
+    return [statistic.data for statistic in found if statistic is not None]
 
 
 @torch.no_grad()

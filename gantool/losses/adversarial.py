@@ -15,6 +15,14 @@ from gantool.losses.term import Adversarial
 from gantool.schedules import Schedule
 
 
+def smoothed(logits: Tensor, smoothing: float) -> Tensor:
+    """Cross-entropy of reals against the target 1 - smoothing instead of 1.
+
+    One-sided label smoothing: Salimans et al. (2016), arXiv:1606.03498, section 3.4.
+    """
+    return softplus(-logits) + smoothing * logits if smoothing else softplus(-logits)
+
+
 @final
 class Minimax(Adversarial):
     """D: sp(-C(x)) + sp(C(g)); G: -sp(C(g)). Goodfellow et al. (2014), arXiv:1406.2661, eq. 1.
@@ -22,8 +30,12 @@ class Minimax(Adversarial):
     G's gradient vanishes where D is sure: Algorithm 1 as printed. See NonSaturating.
     """
 
+    def __init__(self, weight: Schedule = 1.0, smoothing: float = 0.0):
+        super().__init__(weight)
+        self.smoothing = smoothing
+
     def discriminator(self, duel: Duel) -> Tensor:
-        return softplus(-duel.real_logits).mean() + softplus(duel.fake_logits).mean()
+        return smoothed(duel.real_logits, self.smoothing).mean() + softplus(duel.fake_logits).mean()
 
     def generator(self, duel: Duel) -> Tensor:
         return -softplus(duel.fake_logits).mean()
@@ -33,8 +45,12 @@ class Minimax(Adversarial):
 class NonSaturating(Adversarial):
     """D: sp(-C(x)) + sp(C(g)); G: sp(-C(g)). Goodfellow et al. (2014), arXiv:1406.2661, section 3."""
 
+    def __init__(self, weight: Schedule = 1.0, smoothing: float = 0.0):
+        super().__init__(weight)
+        self.smoothing = smoothing
+
     def discriminator(self, duel: Duel) -> Tensor:
-        return softplus(-duel.real_logits).mean() + softplus(duel.fake_logits).mean()
+        return smoothed(duel.real_logits, self.smoothing).mean() + softplus(duel.fake_logits).mean()
 
     def generator(self, duel: Duel) -> Tensor:
         return softplus(-duel.fake_logits).mean()

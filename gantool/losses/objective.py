@@ -4,35 +4,56 @@ from collections.abc import Mapping
 from typing import final
 
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from gantool.duel import Duel
-from gantool.losses.term import Adversarial, Term
+from gantool.losses.term import Adversarial, Lens, Term
+from gantool.optim import Recipe
 from gantool.schedules import at
 from gantool.tasks.task import Player, Task
 
 
 @final
 class Objective(nn.Module):
-    """The adversarial loss of a player plus its weighted terms, each summed over the duels."""
+    """The adversarial loss of a player plus its weighted terms, each summed over the duels.
+
+    Args:
+        adversarial: both players' reading of the logits.
+        D: terms that D minimises as well, by name.
+        G: the same for G.
+        lenses: through which G looks at each duel before its adversarial loss is taken, one after another.
+    """
 
     def __init__(
         self,
         adversarial: Adversarial,
         D: Mapping[str, Term] | None = None,
         G: Mapping[str, Term] | None = None,
+        lenses: Mapping[str, Lens] | None = None,
     ):
         super().__init__()
         self.adversarial = adversarial
         self.terms = nn.ModuleDict({"D": nn.ModuleDict(D or {}), "G": nn.ModuleDict(G or {})})
+        self.lenses = nn.ModuleDict(lenses or {})
 
     def terms_of(self, player: Player) -> dict[str, Term]:
         return dict(self.terms[player].items())  # pyright: ignore
 
-    def check(self, task: Task) -> None:
-        """Raise ValueError if a term does not suit the task's players."""
+    def named_lenses(self) -> dict[str, Lens]:
+        return dict(self.lenses.items())  # pyright: ignore
+
+    def check(self, task: Task, D: Recipe) -> None:
+        """Raise ValueError if a term does not suit the task's players, or a lens D's optimizer."""
         for player in ("D", "G"):
             for name, term in self.terms_of(player).items():
                 term.check(f"{player}.{name}", task)
+        for name, lens in self.named_lenses().items():
+            lens.check(f"lenses.{name}", D)
+
+    def meet(self, optimizer: Optimizer) -> None:
+        """Show D's optimizer to whoever looks ahead with it."""
+        for lens in self.named_lenses().values():
+            lens.meet(optimizer)
 
     def plays(self, player: Player, images: int) -> bool:
         """Whether the player has anything to play for; D rests while the adversarial weight is 0."""
@@ -59,15 +80,27 @@ class Objective(nn.Module):
 
         losses = {}
         if weight:
-            side = self.adversarial.discriminator if player == "D" else self.adversarial.generator
-            losses["adversarial"] = total([side(duel) for duel in duels]) * (1.0 if player == "D" else weight)
+            if player == "D":
+                losses["adversarial"] = total([self.adversarial.discriminator(duel) for duel in duels])
+            else:
+                seen = [self.through_lenses(duel, images) for duel in duels]
+                losses["adversarial"] = total([self.adversarial.generator(duel) for duel in seen]) * weight
         for name, (now, term) in due.items():
             losses[name] = total([term(duel) for duel in duels]) * now
         return losses
 
-    def constrain(self, task: Task) -> None:
-        """Called after each step of D."""
-        self.adversarial.constrain(task.D)
+    def through_lenses(self, duel: Duel, images: int) -> Duel:
+        for lens in self.named_lenses().values():
+            duel = lens(duel, self.adversarial, images)
+        return duel
+
+    def settle(self, player: Player, task: Task) -> None:
+        """Called after each step of a player."""
+        if player == "D":
+            self.adversarial.constrain(task.D)
+            self.adversarial.settle()
+        for term in self.terms_of(player).values():
+            term.settle()
 
 
 def total(values: list[Tensor]) -> Tensor:

@@ -12,10 +12,14 @@ from gantool.tasks.task import Task
 
 
 def squared_slope(logits: Tensor, view: Tensor) -> Tensor:
-    """Squared norm of d logits / d view for each sample, summed over C, H, W: (N,)."""
+    """Squared norm of d logits / d view for each verdict, summed over what it is about: (N,).
+
+    That is one sample of (C, H, W), or a pack of them: see layers/packed.py.
+    """
     with torch.autocast(view.device.type, enabled=False):
         (slope,) = torch.autograd.grad(logits.sum(), view, create_graph=True)
-        return slope.square().flatten(1).sum(1)
+        of_samples = slope.square().flatten(1).sum(1)  # (m N,)
+        return of_samples.view(-1, len(logits)).sum(0)
 
 
 def forbid_batch_norm(name: str, discriminator: nn.Module) -> None:

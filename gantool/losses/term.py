@@ -1,11 +1,13 @@
-"""The two interfaces of a loss: an adversarial pair, and a weighted term beside it."""
+"""The interfaces of a loss: an adversarial pair, a weighted term beside it, a lens that G looks through."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from gantool.duel import Duel
+from gantool.optim import Recipe
 from gantool.schedules import Schedule, at
 from gantool.tasks.task import Task
 
@@ -27,6 +29,9 @@ class Adversarial(nn.Module, ABC):
 
     def constrain(self, discriminator: nn.Module) -> None:
         """Bring D back to where this loss is defined; called after each of its steps."""
+
+    def settle(self) -> None:
+        """Move what this loss remembers, from what it observed; called after each step of D."""
 
 
 class Term(nn.Module, ABC):
@@ -55,5 +60,28 @@ class Term(nn.Module, ABC):
     def check(self, name: str, task: Task) -> None:
         """Raise ValueError if this term, called `name` in the configuration, does not suit the players."""
 
+    def settle(self) -> None:
+        """Move what this term remembers, from what it observed; called after each step of its player."""
+
     @abstractmethod
     def forward(self, duel: Duel) -> Tensor: ...
+
+
+class Lens(nn.Module, ABC):
+    """How G looks at a duel before the adversarial loss is taken; D's turn and G's terms see it plainly."""
+
+    def check(self, name: str, D: Recipe) -> None:
+        """Raise ValueError if this lens, called `name` in the configuration, does not suit D's optimizer."""
+
+    def meet(self, optimizer: Optimizer) -> None:
+        """Learn of D's optimizer, once training starts."""
+
+    @abstractmethod
+    def forward(self, duel: Duel, adversarial: Adversarial, images: int) -> Duel:
+        """The duel that G plays.
+
+        Args:
+            duel: on G's turn.
+            adversarial: the loss of both players.
+            images: reals shown to D so far.
+        """

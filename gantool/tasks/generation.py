@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from gantool.duel import Duel, apply
+from gantool.layers.packed import Packed
 from gantool.priors import Prior
 from gantool.shares import WHOLE, Share
 from gantool.tasks.task import Batch, Task
@@ -23,18 +24,26 @@ class Generation(Task):
         conditional: fakes borrow the labels of the reals: the same distribution with less variance, and a
             relativistic pair is then of one class.
         dequantize: add U(0, 1/128), one step of an 8-bit image, to the reals.
+        pack: samples that D judges together, as one image of so many times the channels: PacGAN.
+
+    Raises ValueError for a conditional D that would judge packs: they hold several classes.
     """
 
     def __init__(
         self,
         G: Callable[[], nn.Module],
-        D: Callable[[], nn.Module],
+        D: Callable[..., nn.Module],
         prior: Prior,
         conditional: bool = False,
         dequantize: bool = False,
+        pack: int = 1,
     ):
         super().__init__()
-        self.G, self.D = G(), D()
+        if pack > 1 and conditional:
+            raise ValueError(
+                f"task.pack={pack}: a pack holds several classes, so D cannot be told one; use pack=1."
+            )
+        self.G, self.D = G(), D() if pack == 1 else Packed(D, pack)
         self.prior = prior
         self.conditional = conditional
         self.dequantize = dequantize

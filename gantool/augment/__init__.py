@@ -1,0 +1,1 @@
+"""What D sees images through: differentiable, and random for each sample."""

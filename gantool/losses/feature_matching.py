@@ -1,0 +1,45 @@
+"""Feature matching: Salimans et al. (2016), arXiv:1606.03498, section 3.1."""
+
+from typing import final
+
+from torch import Tensor, nn
+
+from gantool.duel import Duel, apply_exactly
+from gantool.losses.term import Term
+from gantool.tasks.task import Task
+
+
+@final
+class FeatureMatching(Term):
+    """|mean f(x) - mean f(g)|^2 for G, f being what D's last layer with weights is given, means over a batch.
+
+    Differs from the paper: beside the adversarial loss, not in its place. With micro-batches the means are
+    theirs.
+    """
+
+    def check(self, name: str, task: Task) -> None:
+        if not layers(task.D):
+            raise ValueError(
+                f"loss.{name} needs a D with a convolution or a linear layer; this one has none."
+            )
+
+    def forward(self, duel: Duel) -> Tensor:
+        real, fake = features(duel, duel.real_view), features(duel, duel.fake_view)
+        return (real.detach().mean(0) - fake.mean(0)).square().sum()
+
+
+def features(duel: Duel, view: Tensor) -> Tensor:
+    """What reaches D's last layer with weights, (N, F)."""
+    seen: list[Tensor] = []
+    last = layers(duel.discriminator)[-1]
+    handle = last.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    try:
+        apply_exactly(duel.discriminator, view, duel.condition)
+    finally:
+        handle.remove()
+    return seen[0].flatten(1)
+
+
+def layers(discriminator: nn.Module) -> list[nn.Module]:
+    kinds = nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear
+    return [module for module in discriminator.modules() if isinstance(module, kinds)]
