@@ -61,6 +61,7 @@ def assemble(config: DictConfig, task: Task) -> GAN:
         share_fakes=config.share_fakes,
         ema=instantiate(config.ema) if OmegaConf.is_dict(config.ema) else config.ema,
         micro_batch=config.micro_batch,
+        freeze={"D": config.freeze.D, "G": config.freeze.G},
         clip=config.clip,
         channels_last=config.channels_last,
         seed=config.seed,
@@ -92,6 +93,9 @@ def check(config: DictConfig) -> None:
     for key in ("micro_batch", "keep_milestones", "disk_budget"):
         if config[key] is not None:
             whole(config, key, least=1)
+    for player, layers in config.freeze.items():
+        if not isinstance(layers, int) or isinstance(layers, bool) or layers < 0:
+            raise ValueError(f"freeze.{player}={layers}: give a number of layers, 0 or more.")
     if not isinstance(config.dry_run, bool):
         raise ValueError(f"dry_run={config.dry_run}: give true or false.")
     if not OmegaConf.is_dict(config.ema) and not (isinstance(config.ema, int | float) and config.ema >= 0):

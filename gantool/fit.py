@@ -31,7 +31,9 @@ from gantool.gan import GAN, Diverged
 from gantool.loggers.metrics_csv import MetricsCSV
 from gantool.plan import Plan
 from gantool.rehearsal import Rehearsal, report
+from gantool.runs import checkpoint
 from gantool.shares import Share
+from gantool.start import begin
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +53,8 @@ def fit(plan: Plan, images: ImageSet, console: Console, command: list[str]) -> i
     folder = Path(plan.folder)
     speaks = machine.speaks(cfg)
     gan = build(cfg)
+    if cfg.start is not None and plan.checkpoint is None:
+        begin(gan, checkpoint(cfg.start))
     if plan.clock is not None:
         gan.on_load_checkpoint({"clock": plan.clock})  # for all who ask before Lightning restores the rest
     data = data_of(cfg, images)

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from gantool.augment.augment import Augment
 from gantool.chance import keys
 from gantool.duel import Duel
+from gantool.freeze import lowest
 from gantool.losses.objective import Objective, total
 from gantool.optim import Recipe
 from gantool.schedules import Schedule, at
@@ -45,6 +46,7 @@ class GAN(LightningModule):
         share_fakes: G's turn judges the fakes that D saw last, through the graph of the same pass.
         ema: half-life of the averaged generator, in images; 0 = no averaging.
         micro_batch: images per backward pass in a process; None = the whole minibatch.
+        freeze: layers of each player that stay as they are, from its input on; None = none.
         clip: largest norm of a player's gradient; None = any.
         channels_last: memory format of networks and images.
         seed: of every random number drawn while training.
@@ -61,6 +63,7 @@ class GAN(LightningModule):
         share_fakes: bool = False,
         ema: Schedule = 0.0,
         micro_batch: int | None = None,
+        freeze: Mapping[Player, int] | None = None,
         clip: float | None = None,
         channels_last: bool = False,
         seed: int = 0,
@@ -82,6 +85,9 @@ class GAN(LightningModule):
         self.G_ema = copy.deepcopy(task.G).eval().requires_grad_(False) if averages(ema) else None
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.to(memory_format=self.memory_format)  # pyright: ignore[reportCallIssue]
+        for player, layers in (freeze or {}).items():
+            for parameter in lowest(task.G if player == "G" else task.D, layers) if layers else []:
+                parameter.requires_grad_(False)
         self.learning: dict[Player, list[nn.Parameter]] = {
             "D": self.parameters_of("D"),
             "G": self.parameters_of("G"),

@@ -18,7 +18,9 @@ from gantool.fit import quiet
 from gantool.gan import GAN
 from gantool.inits import Normal
 from gantool.layers.synced import Synced
-from gantool.losses.adversarial import LeastSquares, NonSaturating, RelativisticPairing, Wasserstein
+from gantool.losses.adversarial import Hinge, LeastSquares, NonSaturating, RelativisticPairing, Wasserstein
+from gantool.losses.consistency import Consistency, LatentConsistency, LatentDiversity
+from gantool.losses.lecam import LeCam
 from gantool.losses.objective import Objective
 from gantool.losses.penalties import R1, R2, GradientPenalty
 from gantool.models import dcgan, wgan_gp
@@ -40,6 +42,13 @@ def convolutional(norm: str = "none", dequantize: bool = False) -> Generation:
     G = partial(dcgan.Generator, latent=LATENT, norm=norm, **SIZES)
     D = partial(dcgan.Discriminator, norm=norm, **SIZES)
     return Generation(G, D, Gaussian(LATENT), dequantize=dequantize)
+
+
+def packed() -> Generation:
+    D = partial(dcgan.Discriminator, norm="none", **SIZES)
+    return Generation(
+        partial(dcgan.Generator, latent=LATENT, norm="none", **SIZES), D, Gaussian(LATENT), pack=2
+    )
 
 
 def residual() -> Generation:
@@ -99,6 +108,15 @@ VARIANTS: dict[str, Callable[[], GAN]] = {
         convolutional, Objective(RelativisticPairing(), D={"r1": R1(1.0), "r2": R2(1.0)}), micro_batch=2
     ),
     "four networks": lambda: gan(Translation, Objective(LeastSquares(), D={"r1": R1(weight=1.0, every=2)})),
+    "packs, LeCam": lambda: gan(packed, Objective(NonSaturating(), D={"lecam": LeCam(decay=0.5)})),
+    "consistency of images and latents": lambda: gan(
+        convolutional,
+        Objective(
+            Hinge(),
+            D={"bcr": Consistency(fake=1.0), "zcr": LatentConsistency(radius=0.1)},
+            G={"zcr": LatentDiversity(radius=0.1)},
+        ),
+    ),
     "batch norm over all": lambda: gan(partial(convolutional, "batch"), Objective(NonSaturating())),
 }
 EACH_ITS_OWN = "batch norm, each its own"  # which is another training than that of one process

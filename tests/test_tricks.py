@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
-from math import sqrt
+from math import erf, exp, pi, sqrt
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from gantool.losses.top_k import TopK
 from gantool.losses.unrolled import Unrolled
 from gantool.models import dcgan
 from gantool.optim import Recipe
+from gantool.priors import truncated
 from gantool.schedules import Exponential
 
 TRICKS = sorted(path.stem for path in (Path(__file__).parent.parent / "conf" / "trick").glob("*.yaml"))
@@ -454,3 +455,67 @@ def test_a_trick_that_does_not_suit_the_loss_is_refused(tmp_path: Path):
 def test_an_unknown_name_in_an_objective_is_not_ignored():
     with pytest.raises(TypeError):
         Objective(NonSaturating(), lens={})  # pyright: ignore
+
+
+# Truncation.
+
+
+def test_truncated_latents_never_exceed_the_threshold_and_keep_their_order():
+    latent = torch.randn(100_000)
+    inside = truncated(latent, 0.5)
+    assert inside.abs().max() <= 0.5
+    order = latent.argsort()
+    assert (inside[order].diff() >= 0).all()
+
+
+def test_truncated_latents_are_distributed_as_if_drawn_again():
+    """The variance of a normal on [-t, t] is 1 - 2 t phi(t) / (2 Phi(t) - 1)."""
+    torch.manual_seed(0)
+    t = 1.0
+    phi, share = exp(-t * t / 2) / sqrt(2 * pi), erf(t / sqrt(2))
+    variance = truncated(torch.randn(200_000), t).var().item()
+    assert variance == pytest.approx(1 - 2 * t * phi / share, rel=0.01)
+
+
+def test_a_wide_threshold_changes_nothing():
+    latent = torch.randn(1000)
+    torch.testing.assert_close(truncated(latent, 8.0), latent, atol=1e-6, rtol=1e-5)
+
+
+# Fine-tuning.
+
+
+def test_frozen_layers_are_bit_identical_after_training_and_the_others_move(tmp_path: Path):
+    assert trained(tmp_path / "first", "model=dcgan", "images=16") == 0
+    first = tmp_path / "first" / "checkpoints" / "last.ckpt"
+    settings = ["model=dcgan", f"start={first}", "freeze.D=1", "seed=7", "images=16", "ema=50"]
+    assert trained(tmp_path / "second", *settings) == 0
+    before, after = (
+        read(tmp_path / run / "checkpoints" / "last.ckpt")["state_dict"] for run in ("first", "second")
+    )
+    assert torch.equal(before["task.D.layers.0.weight"], after["task.D.layers.0.weight"])
+    moved = [name for name, value in before.items() if name.endswith("weight") and name in after]
+    moved = [name for name in moved if not torch.equal(before[name], after[name])]
+    assert {"task.D.layers.2.weight", "task.G.layers.0.weight"} <= set(moved)
+
+
+def test_a_run_that_is_trained_no_further_is_the_one_it_started_from(tmp_path: Path):
+    settings = ["model=dcgan", "images=8", "ema=50"]
+    assert trained(tmp_path / "first", *settings) == 0
+    still = [*settings, f"start={tmp_path / 'first'}", "optimizer.lr=0.0"]
+    with pytest.raises(ValueError, match=r"start=.*networks are others: \S+ has the shape"):
+        trained(tmp_path / "other", *settings, f"start={tmp_path / 'first'}", "data.resolution=32")
+    assert trained(tmp_path / "second", *still) == 0
+    before, after = (
+        read(tmp_path / run / "checkpoints" / "last.ckpt")["state_dict"] for run in ("first", "second")
+    )
+    for name, value in before.items():
+        if name.startswith("task.") and name.endswith("weight"):
+            torch.testing.assert_close(value, after[name])
+
+
+def test_freezing_more_layers_than_there_are_is_refused(tmp_path: Path):
+    with pytest.raises(ValueError, match="layers are all that Discriminator has"):
+        trained(tmp_path, "model=dcgan", "freeze.D=99")
+    with pytest.raises(ValueError, match=r"freeze\.G=-1"):
+        trained(tmp_path, "model=dcgan", "freeze.G=-1")

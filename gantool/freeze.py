@@ -1,0 +1,23 @@
+"""Layers that do not learn: FreezeD of Mo, Cho & Shin (2020), arXiv:2002.10964."""
+
+from torch import nn
+
+WEIGHTED = nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.Linear
+
+
+def lowest(network: nn.Module, layers: int) -> list[nn.Parameter]:
+    """Parameters of the first so many layers with weights, and of the norms behind each.
+
+    The first layers of a discriminator see the image, those of a generator the latent.
+
+    Raises ValueError where the network has no more layers than that.
+    """
+    found: list[nn.Parameter] = []
+    count = 0
+    for module in network.modules():
+        count += isinstance(module, WEIGHTED)
+        if count > layers:
+            return found
+        if count:
+            found += module.parameters(recurse=False)
+    raise ValueError(f"freeze: {layers} layers are all that {type(network).__name__} has; freeze fewer.")
