@@ -6,13 +6,18 @@ from typing import Any
 
 import numpy as np
 import torch
+from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from torch import Tensor
 
+from gantool import clouds
+from gantool.build import refuse_foreign
 from gantool.checkpoint import load
+from gantool.data.image_set import ImageSet
 from gantool.gan import GAN
 from gantool.images import picture_of, save, to_uint8
+from gantool.layers.resolution import height_and_width
 from gantool.runs import checkpoint, find
 from gantool.seeds import mix
 from gantool.standing import needs_standing_statistics, standing_statistics
@@ -20,7 +25,10 @@ from gantool.tasks.task import moved
 
 
 def main(cfg: DictConfig) -> None:
-    """Write a grid and single images. Raises ValueError for labels that the model does not know."""
+    """Write a grid and single images; of points, a cloud and a table.
+
+    Raises ValueError for labels that the model does not know.
+    """
     if not isinstance(cfg.count, int) or cfg.count < 1:
         raise ValueError(f"count={cfg.count}: give the number of images, 1 or more.")
     if not isinstance(cfg.batch_size, int) or cfg.batch_size < 1:
@@ -34,6 +42,16 @@ def main(cfg: DictConfig) -> None:
     out = Path(cfg.out) if cfg.out else find(cfg.run) / f"samples-{gan.images:09d}-seed{cfg.seed}"
     out.mkdir(parents=True, exist_ok=True)
 
+    if clouds.is_point((config.data.channels, *height_and_width(config.data.resolution))):
+        write_points(cfg, gan, config, out)
+    else:
+        write_images(cfg, gan, labels, out)
+    Console().print(
+        f"{cfg.count} images of {path} at {gan.images:,} images: {out}", highlight=False, soft_wrap=True
+    )
+
+
+def write_images(cfg: DictConfig, gan: GAN, labels: Tensor, out: Path) -> None:
     kept: list[np.ndarray] = []
     for number, batch in enumerate(generate(gan, labels, cfg.seed, cfg.batch_size, cfg.standing)):
         pictures = to_uint8(batch)  # (N, H, W, C)
@@ -44,9 +62,28 @@ def main(cfg: DictConfig) -> None:
             kept.append(pictures)
     if cfg.grid:
         save(picture_of(np.concatenate(kept), cfg.columns), out / "grid.png")
-    Console().print(
-        f"{cfg.count} images of {path} at {gan.images:,} images: {out}", highlight=False, soft_wrap=True
-    )
+
+
+def write_points(cfg: DictConfig, gan: GAN, config: DictConfig, out: Path) -> None:
+    """cloud.png, of COUNT points where fewer are asked for, and points.csv in the data's own units."""
+    labels = torch.zeros(max(cfg.count, clouds.COUNT), dtype=torch.long)
+    fake = torch.cat(list(generate(gan, labels, cfg.seed, cfg.batch_size, cfg.standing)))  # (N, 2, 1, 1)
+    if cfg.singles:
+        rows = (
+            fake[: cfg.count].flatten(1).double() * OmegaConf.select(config, "data.scale", default=1)
+        ).tolist()
+        (out / "points.csv").write_text("\n".join(["x,y", *(f"{x:.6g},{y:.6g}" for x, y in rows), ""]))
+    if cfg.grid:
+        images = set_of(config, cfg.trust)
+        real = images[range(min(len(fake), len(images)))]["image"]
+        save(clouds.cloud(fake, real, clouds.landscape(gan)), out / "cloud.png")
+
+
+def set_of(config: DictConfig, trust: bool) -> ImageSet:
+    """The images that a run was trained on. Raises ValueError where anybody's code would make them."""
+    if not trust:
+        refuse_foreign({"data": {"set": OmegaConf.to_container(config.data.set)}})
+    return instantiate(config.data.set)
 
 
 @torch.no_grad()

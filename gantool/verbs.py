@@ -26,6 +26,9 @@ class Verb(NamedTuple):
 VERBS = (
     Verb("train", "train a GAN", ("model=wgan data=digits", "-m seed=1,2,3", "resume=latest images=200_000")),
     Verb("sample", "images from a trained generator", ("run=latest", "run=latest count=16 label=3 seed=1")),
+    Verb(
+        "evaluate", "numbers for a trained generator", ("run=latest", "run=latest metrics=modes count=10_000")
+    ),
     Verb("data check", "what is in a data set, before training on it", ("data=digits",)),
     Verb("list", "models, data sets, losses and all other options", ("", "models", "data --config-dir conf")),
 )

@@ -106,7 +106,7 @@ def test_every_loss_suits_a_discriminator_without_batch_norm(loss: str):
 
 @pytest.mark.parametrize("model", MODELS)
 def test_every_model_resolves_with_every_kind_of_data(model: str):
-    for data in ("digits", "mnist", "fashion_mnist", "cifar10", "synthetic"):
+    for data in ("digits", "mnist", "fashion_mnist", "cifar10", "synthetic", "stacked_mnist"):
         cfg = composed(f"model={model}", f"data={data}")
         assert OmegaConf.to_container(cfg, resolve=True)
         assert cfg.images == cfg.data.images

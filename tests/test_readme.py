@@ -97,6 +97,14 @@ def test_files_that_the_readme_names_exist():
         assert (Path(__file__).parent.parent / name).exists(), name
 
 
-@pytest.mark.parametrize("path", sorted((Path(__file__).parent.parent / "conf" / "loss").glob("*.yaml")))
-def test_every_loss_is_named(path: Path):
+CONF = Path(__file__).parent.parent / "conf"
+NAMED = [
+    path
+    for group in ("loss", "trick", "augment", "data", "metrics")
+    for path in (CONF / group).glob("*.yaml")
+]
+
+
+@pytest.mark.parametrize("path", sorted(NAMED), ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_every_loss_trick_augmentation_data_set_and_metric_is_named(path: Path):
     assert f"`{path.stem}`" in README

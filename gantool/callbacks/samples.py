@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
+from gantool import clouds
 from gantool.callbacks.checkpoints import passed
 from gantool.gan import GAN
 from gantool.images import picture_of, save, to_uint8
@@ -31,6 +32,8 @@ class PictureLogger(Protocol):
 class Samples(Callback):
     """Writes `samples/<images seen>.png`, and `samples/real.png` to compare with.
 
+    Of points of the plane, the picture is a cloud, with the reals and D's level lines behind it.
+
     Args:
         folder: of the run.
         preview: real images (and labels) that set count and classes of the samples.
@@ -45,6 +48,7 @@ class Samples(Callback):
         self.every = every
         self.logger = logger
         self.seed = seed
+        self.points = clouds.is_point(preview["image"].shape[1:])
         self.before = 0
         self.written = -1
 
@@ -53,7 +57,9 @@ class Samples(Callback):
         self.before = pl_module.images
         self.folder.mkdir(exist_ok=True)
         if not (self.folder / "real.png").exists():
-            save(picture_of(to_uint8(self.preview["image"])), self.folder / "real.png")
+            real = self.preview["image"]
+            picture = clouds.cloud(None, real) if self.points else picture_of(to_uint8(real))
+            save(picture, self.folder / "real.png")
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any, **_: Any) -> None:
         assert isinstance(pl_module, GAN)
@@ -70,8 +76,12 @@ class Samples(Callback):
         if gan.images == self.written:
             return
         self.written, path = gan.images, self.path(gan.images)
+        logits = clouds.landscape(gan) if self.points else None
         for name, made in sample(gan, self.preview, self.seed).items():
-            picture = picture_of(to_uint8(made))
+            if self.points:
+                picture = clouds.cloud(made, self.preview["image"], logits)
+            else:
+                picture = picture_of(to_uint8(made))
             save(picture, path if name == "fake" else path.with_stem(f"{path.stem}-{name}"))
             if self.logger is not None:
                 self.logger.log_picture(f"samples/{name}", picture, gan.images)

@@ -10,6 +10,7 @@ from pytorch_lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
+from gantool import clouds
 from gantool.data.image_set import Batch, ImageSet
 from gantool.data.order import Order, Stretches
 from gantool.data.resident import Positions, Resident, check, resident
@@ -138,7 +139,8 @@ class ImageData(LightningDataModule):
         return {**batch, "image": to_range(batch["image"], dtype)}
 
     def preview(self, count: int) -> Batch:
-        """`count` images for a picture: class after class where there are labels."""
+        """`count` images for a picture: class after class where there are labels, or points for a cloud."""
+        count = max(count, clouds.COUNT) if clouds.is_point(self.images.shape) else count
         total, labels = len(self.images), self.images.labels
         stretches = self.images.stretches and replace(self.images.stretches, soon=None)
         order = Order(total, mix(self.seed, "preview"), stretches)

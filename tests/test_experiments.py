@@ -1,0 +1,48 @@
+"""conf/experiment: every published setting composes, fits together, and says what it repeats."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+from small import composed
+
+from gantool.build import augment_of, check
+from gantool.optim import Recipe
+
+FOLDER = Path(__file__).parent.parent / "conf" / "experiment"
+EXPERIMENTS = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+PLACES = ["data.path=DIR"]
+
+
+def of(experiment: str) -> list[str]:
+    text = (FOLDER / f"{experiment}.yaml").read_text()
+    return [f"experiment={experiment}", *(PLACES if "/data: folder" in text else [])]
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_an_experiment_composes_and_its_numbers_go_together(experiment: str):
+    cfg = composed(*of(experiment), "data.classes=10")
+    assert OmegaConf.to_container(cfg, resolve=True)
+    check(cfg)
+    augment_of(cfg)
+    instantiate(cfg.loss, _convert_="all")
+    for player in "DG":
+        Recipe(instantiate(cfg.optimizer[player], _convert_="all"))
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_an_experiment_names_its_paper_and_its_published_number(experiment: str):
+    lines = (FOLDER / f"{experiment}.yaml").read_text().splitlines()
+    header = [line for line in lines if line.startswith("#") and "@package" not in line]
+    assert re.match(r"# .+: .+ \(\d{4}\), arXiv:\d{4}\.\d{4,5}", header[0]), header[0]
+    assert re.search(r"\d", " ".join(header[1:])), "what was published, and how it was measured"
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_the_command_line_beats_an_experiment(experiment: str):
+    cfg = composed(f"experiment={experiment}", "images=123", "optimizer=sgd", "data=synthetic")
+    assert cfg.images == 123
+    assert cfg.data.set._target_ == "gantool.data.synthetic.synthetic"
+    assert cfg.optimizer.D._target_ == "torch.optim.SGD"
