@@ -198,6 +198,9 @@ class GAN(LightningModule):
             self.trainer.strategy.optimizer_step(optimizer.optimizer, nothing)
         self.objective.settle(player, self.task)
         self.latest |= {f"{player}/{name}": value for name, value in sums.items()}
+        if self.watched and player == "D":
+            remarks = self.objective.adversarial.remarks()
+            self.latest |= {f"health/{name}": value.clone() for name, value in remarks.items()}
         return played if shares else None
 
     def learn(self, player: Player, active: bool) -> None:

@@ -98,7 +98,8 @@ def test_every_setting_of_an_optimizer_reaches_both_players(optimizer: str):
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss_suits_a_discriminator_without_batch_norm(loss: str):
-    cfg = composed(f"loss={loss}", "model.D.norm=layer", "data=synthetic")
+    suited = ["prior=codes", "task.conditional=true"]  # what the losses of InfoGAN and AC-GAN ask for
+    cfg = composed(f"loss={loss}", "model.D.norm=layer", "data=synthetic", *suited)
     task = instantiate(cfg.task, _convert_="all")
     recipes: Any = {p: Recipe(partial(get_object("torch.optim.SGD"), lr=0.1)) for p in "DG"}
     GAN(task, instantiate(cfg.loss, _convert_="all"), recipes)

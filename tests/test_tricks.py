@@ -23,6 +23,7 @@ from gantool.losses.consistency import (
     LatentDiversity,
     moved_and_mirrored,
 )
+from gantool.losses.equilibrium import Equilibrium
 from gantool.losses.feature_matching import FeatureMatching
 from gantool.losses.lecam import LeCam
 from gantool.losses.objective import Objective
@@ -267,7 +268,9 @@ def test_the_steps_ahead_are_those_that_adam_then_takes():
 
 def test_unrolling_refuses_an_optimizer_whose_steps_it_does_not_know():
     with pytest.raises(ValueError, match=r"loss\.lenses\.unrolled .* not RMSprop: choose optimizer=adam"):
-        Unrolled(5).check("lenses.unrolled", Recipe(partial(torch.optim.RMSprop, lr=0.1)))
+        Unrolled(5).check("lenses.unrolled", Recipe(partial(torch.optim.RMSprop, lr=0.1)), Hinge())
+    with pytest.raises(ValueError, match="see steps that are never taken"):
+        Unrolled(5).check("lenses.unrolled", Recipe(partial(torch.optim.Adam, lr=0.1)), Equilibrium())
 
 
 # Terms.

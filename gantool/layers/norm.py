@@ -2,14 +2,17 @@
 
 from torch import nn
 
-NORMS = ("batch", "layer", "instance", "none")
+from gantool.layers.pixel_norm import PixelNorm
+
+NORMS = ("batch", "layer", "instance", "pixel", "none")
 
 
 def norm(kind: str, channels: int) -> nn.Module:
     """A normalisation of (N, C, H, W) with a gain and a bias per channel, or none.
 
     batch: Ioffe & Szegedy (2015), arXiv:1502.03167; layer: Ba et al. (2016), arXiv:1607.06450, over C, H, W;
-    instance: Ulyanov et al. (2016), arXiv:1607.08022.
+    instance: Ulyanov et al. (2016), arXiv:1607.08022; pixel, without gain and bias: Karras et al. (2018),
+    arXiv:1710.10196.
     """
     match kind:
         case "batch":
@@ -18,6 +21,8 @@ def norm(kind: str, channels: int) -> nn.Module:
             return nn.GroupNorm(1, channels)
         case "instance":
             return nn.InstanceNorm2d(channels, affine=True)
+        case "pixel":
+            return PixelNorm()
         case "none":
             return nn.Identity()
     raise ValueError(f"norm={kind}: choose one of {', '.join(NORMS)}.")

@@ -43,12 +43,12 @@ class Objective(nn.Module):
         return dict(self.lenses.items())  # pyright: ignore
 
     def check(self, task: Task, D: Recipe) -> None:
-        """Raise ValueError if a term does not suit the task's players, or a lens D's optimizer."""
+        """Raise ValueError if a term does not suit the players, or a lens the optimizer of D or the loss."""
         for player in ("D", "G"):
             for name, term in self.terms_of(player).items():
                 term.check(f"{player}.{name}", task)
         for name, lens in self.named_lenses().items():
-            lens.check(f"lenses.{name}", D)
+            lens.check(f"lenses.{name}", D, self.adversarial)
 
     def meet(self, optimizer: Optimizer) -> None:
         """Show D's optimizer to whoever looks ahead with it."""

@@ -33,6 +33,10 @@ class Adversarial(nn.Module, ABC):
     def settle(self) -> None:
         """Move what this loss remembers, from what it observed; called after each step of D."""
 
+    def remarks(self) -> dict[str, Tensor]:
+        """What this loss knows about the state of the game, by name: scalars for the log."""
+        return {}
+
 
 class Term(nn.Module, ABC):
     """A scalar that one player minimises beside the adversarial loss.
@@ -70,8 +74,8 @@ class Term(nn.Module, ABC):
 class Lens(nn.Module, ABC):
     """How G looks at a duel before the adversarial loss is taken; D's turn and G's terms see it plainly."""
 
-    def check(self, name: str, D: Recipe) -> None:
-        """Raise ValueError if this lens, called `name` in the configuration, does not suit D's optimizer."""
+    def check(self, name: str, D: Recipe, adversarial: Adversarial) -> None:
+        """Raise ValueError if this lens, called `name` in the configuration, suits not optimizer or loss."""
 
     def meet(self, optimizer: Optimizer) -> None:
         """Learn of D's optimizer, once training starts."""

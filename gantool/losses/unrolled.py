@@ -10,6 +10,7 @@ from torch.func import functional_call
 from torch.optim import SGD, Adam, Optimizer
 
 from gantool.duel import Duel
+from gantool.losses.observed import Observed
 from gantool.losses.term import Adversarial, Lens
 from gantool.optim import Recipe
 
@@ -34,11 +35,15 @@ class Unrolled(Lens):
         self.steps = steps
         self.optimizer: list[Optimizer] = []  # in a list: no part of this module
 
-    def check(self, name: str, D: Recipe) -> None:
+    def check(self, name: str, D: Recipe, adversarial: Adversarial) -> None:
+        if any(isinstance(module, Observed) for module in adversarial.modules()):
+            raise ValueError(
+                f"loss.{name} would let {type(adversarial).__name__} see steps that are never taken; drop one."
+            )
         plain_descent = D.kind is SGD and not D.settings.get("momentum")
         if D.kind is not Adam and not plain_descent:
             raise ValueError(
-                f"loss.{name} steps ahead with D's optimizer, which must be Adam or SGD without momentum, not "
+                f"loss.{name} steps ahead with D's optimizer, which must be Adam or plain SGD, not "
                 f"{D.kind.__name__}: choose optimizer=adam, or drop loss.{name}."
             )
 

@@ -4,6 +4,7 @@ from typing import final
 
 from torch import Tensor, nn
 
+from gantool.layers.minibatch import minibatch as minibatch_of
 from gantool.layers.norm import norm as norm_of
 from gantool.layers.resolution import Resolution, halvings
 
@@ -48,9 +49,17 @@ class Discriminator(nn.Module):
         channels: of the image.
         resolution: of the image, in pixels.
         norm: batch, layer, instance or none.
+        minibatch: none, stddev or discrimination: what compares the samples before the last layer.
     """
 
-    def __init__(self, width: int, channels: int, resolution: Resolution, norm: str = "batch"):
+    def __init__(
+        self,
+        width: int,
+        channels: int,
+        resolution: Resolution,
+        norm: str = "batch",
+        minibatch: str = "none",
+    ):
         super().__init__()
         stages, base = halvings(resolution)
         widths = [width * 2**stage for stage in range(stages)]  # 64 px: w 2w 4w 8w
@@ -59,7 +68,8 @@ class Discriminator(nn.Module):
         for before, after in zip(widths, widths[1:], strict=False):
             layers += [nn.Conv2d(before, after, 4, stride=2, padding=1, bias=False)]
             layers += [norm_of(norm, after), nn.LeakyReLU(0.2, inplace=True)]
-        layers += [nn.Conv2d(widths[-1], 1, base, bias=False), nn.Flatten(0)]
+        comparison, appended = minibatch_of(minibatch, widths[-1], base)
+        layers += [*comparison, nn.Conv2d(widths[-1] + appended, 1, base, bias=False), nn.Flatten(0)]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, image: Tensor) -> Tensor:
