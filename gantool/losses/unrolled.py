@@ -38,7 +38,7 @@ class Unrolled(Lens):
     def check(self, name: str, D: Recipe, adversarial: Adversarial) -> None:
         if any(isinstance(module, Observed) for module in adversarial.modules()):
             raise ValueError(
-                f"loss.{name} would let {type(adversarial).__name__} see steps that are never taken; drop one."
+                f"loss.{name} shows {type(adversarial).__name__} steps that are never taken; drop one."
             )
         plain_descent = D.kind is SGD and not D.settings.get("momentum")
         if D.kind is not Adam and not plain_descent:
