@@ -1,10 +1,16 @@
-"""How weights start: each is called once with a player, before training."""
+"""How weights start: each is called once with a player, before training.
+
+Under spectral norm it is the weight before the division that they set.
+"""
 
 from dataclasses import dataclass
 from math import sqrt
 from typing import final
 
 from torch import nn
+
+from gantool.layers.conditional_norm import Table
+from gantool.layers.spectral import learnt, realign
 
 CONVOLUTIONS = (
     nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d
@@ -26,7 +32,8 @@ class Default:
 class Normal:
     """Weights N(0, std), batch-norm gains N(1, std), biases 0.
 
-    DCGAN: Radford et al. (2016), arXiv:1511.06434, section 4; the gains as in the authors' code.
+    DCGAN: Radford et al. (2016), arXiv:1511.06434, section 4; the gains as in the authors' code. Per class,
+    gains are N(1, std) and biases N(0, std), as in Brock's code for CIFAR-10.
     """
 
     std: float = 0.02
@@ -34,13 +41,17 @@ class Normal:
     def __call__(self, player: nn.Module) -> None:
         for module in player.modules():
             if isinstance(module, CONVOLUTIONS | nn.Linear):
+                nn.init.normal_(learnt(module), 0.0, self.std)
+            elif isinstance(module, Table):
                 nn.init.normal_(module.weight, 0.0, self.std)
+                continue
             elif isinstance(module, BATCH_NORMS) and module.affine:
                 nn.init.normal_(module.weight, 1.0, self.std)
             else:
                 continue
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+        realign(player)
 
 
 @final
@@ -53,9 +64,10 @@ class Uniform:
     def __call__(self, player: nn.Module) -> None:
         for module in player.modules():
             if isinstance(module, CONVOLUTIONS | nn.Linear):
-                nn.init.uniform_(module.weight, -self.bound, self.bound)
+                nn.init.uniform_(learnt(module), -self.bound, self.bound)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
+        realign(player)
 
 
 @final
@@ -72,6 +84,26 @@ class Residual:
             if isinstance(module, CONVOLUTIONS | nn.Linear):
                 inside = isinstance(module, CONVOLUTIONS) and max(module.kernel_size) > 1
                 inside = inside and name.rpartition(".")[2] != "output"
-                nn.init.xavier_uniform_(module.weight, sqrt(2) if inside else 1.0)
+                nn.init.xavier_uniform_(learnt(module), sqrt(2) if inside else 1.0)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
+        realign(player)
+
+
+@final
+@dataclass(frozen=True)
+class Orthogonal:
+    """Weights with orthonormal rows or columns, embeddings too; biases 0.
+
+    Saxe et al. (2014), arXiv:1312.6120; BigGAN: Brock et al. (2019), arXiv:1809.11096, appendix C.
+    """
+
+    def __call__(self, player: nn.Module) -> None:
+        for module in player.modules():
+            if isinstance(module, nn.Embedding):
+                nn.init.orthogonal_(module.weight)
+            elif isinstance(module, CONVOLUTIONS | nn.Linear):
+                nn.init.orthogonal_(learnt(module))
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        realign(player)

@@ -36,14 +36,21 @@ class Switch:
 
 @dataclass(frozen=True)
 class Linear:
-    """A straight line from `start` to `end` over `images`, then `end`."""
+    """`start` for a share `hold` of `images`, a straight line to `end` over the rest, then `end`."""
 
     start: float
     end: float
     images: int
+    hold: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.hold < 1:
+            raise ValueError(
+                f"hold={self.hold}: the share of the images before the line is from 0 to below 1."
+            )
 
     def __call__(self, images: int) -> float:
-        progress = min(images / self.images, 1.0)
+        progress = min(max(images / self.images - self.hold, 0.0) / (1 - self.hold), 1.0)
         return self.start + (self.end - self.start) * progress
 
 

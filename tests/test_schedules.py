@@ -25,6 +25,10 @@ def test_schedules_start_at_their_start_and_end_at_their_end():
 
 def test_linear_and_cosine_are_halfway_at_half_time():
     assert Linear(2.0, 0.5, 100)(50) == pytest.approx(1.25)
+    held = Linear(2.0, 0.5, 100, hold=0.8)
+    assert [held(images) for images in (0, 80, 90, 100, 200)] == pytest.approx([2.0, 2.0, 1.25, 0.5, 0.5])
+    with pytest.raises(ValueError, match=r"hold=1\.0"):
+        Linear(2.0, 0.5, 100, hold=1.0)
     assert Cosine(2.0, 0.5, 100)(50) == pytest.approx(1.25)
 
 

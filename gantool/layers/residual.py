@@ -8,6 +8,7 @@ from typing import final
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, relu
 
+from gantool.layers.conditional_norm import Norm
 from gantool.layers.norm import norm as norm_of
 
 
@@ -41,15 +42,39 @@ class UpBlock(nn.Module):
 
 
 @final
+class ConditionalUpBlock(nn.Module):
+    """The same, whose norms also see a condition: Miyato & Koyama (2018), arXiv:1802.05637, figure 14.
+
+    Args:
+        before: channels of the input.
+        after: channels of the output.
+        norm: makes a norm of as many channels as it is told.
+    """
+
+    def __init__(self, before: int, after: int, norm: Norm):
+        super().__init__()
+        self.norm1, self.norm2 = norm(before), norm(after)
+        self.conv1 = nn.Conv2d(before, after, 3, padding=1)
+        self.conv2 = nn.Conv2d(after, after, 3, padding=1)
+        self.shortcut = nn.Conv2d(before, after, 1)
+
+    def forward(self, x: Tensor, condition: Tensor | None) -> Tensor:
+        h = self.conv1(up(relu(self.norm1(x, condition))))
+        h = self.conv2(relu(self.norm2(h, condition)))
+        return h + up(self.shortcut(x))
+
+
+@final
 class DownBlock(nn.Module):
     """norm, relu, conv3, norm, relu, conv3, mean pool, beside a shortcut: half the size, or the same.
 
-    `halve=False` keeps the size, and then the shortcut is the identity where the channels agree.
+    `halve=False` keeps the size, and then the shortcut is the identity where the channels agree. Between the
+    convolutions are `hidden` channels; None = as many as before if it halves, otherwise as after.
     """
 
-    def __init__(self, before: int, after: int, norm: str, halve: bool):
+    def __init__(self, before: int, after: int, norm: str, halve: bool, hidden: int | None = None):
         super().__init__()
-        hidden = before if halve else after
+        hidden = hidden or (before if halve else after)
         self.norm1, self.norm2 = norm_of(norm, before), norm_of(norm, hidden)
         self.conv1 = nn.Conv2d(before, hidden, 3, padding=1)
         self.conv2 = nn.Conv2d(hidden, after, 3, padding=1)
@@ -70,13 +95,15 @@ class DownBlock(nn.Module):
 class FirstDownBlock(nn.Module):
     """conv3, relu, conv3, mean pool, beside mean pool, conv1.
 
-    The first block of a critic, which sees raw pixels.
+    The first block of a critic, which sees raw pixels. Between the convolutions are `hidden` channels; None =
+    as many as after.
     """
 
-    def __init__(self, before: int, after: int):
+    def __init__(self, before: int, after: int, hidden: int | None = None):
         super().__init__()
-        self.conv1 = nn.Conv2d(before, after, 3, padding=1)
-        self.conv2 = nn.Conv2d(after, after, 3, padding=1)
+        hidden = hidden or after
+        self.conv1 = nn.Conv2d(before, hidden, 3, padding=1)
+        self.conv2 = nn.Conv2d(hidden, after, 3, padding=1)
         self.shortcut = nn.Conv2d(before, after, 1)
 
     def forward(self, x: Tensor) -> Tensor:
