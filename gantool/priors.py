@@ -25,6 +25,17 @@ class Gaussian:
         return torch.randn(count, self.size, device=device)
 
 
+@dataclass(frozen=True)
+class Truncated:
+    """What `of` draws, truncated."""
+
+    of: Gaussian
+    threshold: float  # standard deviations
+
+    def __call__(self, count: int, device: torch.device) -> Tensor:
+        return truncated(self.of(count, device), self.threshold)
+
+
 def truncated(latent: Tensor, threshold: float) -> Tensor:
     """Standard normal latents moved into [-threshold, threshold], as if the others had been drawn again.
 

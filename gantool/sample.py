@@ -18,9 +18,11 @@ from gantool.data.image_set import ImageSet
 from gantool.gan import GAN
 from gantool.images import picture_of, save, to_uint8
 from gantool.layers.resolution import height_and_width
+from gantool.priors import Gaussian, Truncated
 from gantool.runs import checkpoint, find
 from gantool.seeds import mix
 from gantool.standing import needs_standing_statistics, standing_statistics
+from gantool.tasks.generation import Generation
 from gantool.tasks.task import moved
 
 
@@ -38,8 +40,10 @@ def main(cfg: DictConfig) -> None:
     path = checkpoint(cfg.run)
     gan, config = load(path, cfg.trust)
     labels = labels_of(cfg.label, cfg.count, config)
+    truncate(gan, cfg.truncation)
     gan.to(device_of(cfg.device))
-    out = Path(cfg.out) if cfg.out else find(cfg.run) / f"samples-{gan.images:09d}-seed{cfg.seed}"
+    narrow = "" if cfg.truncation is None else f"-truncation{cfg.truncation}"
+    out = Path(cfg.out) if cfg.out else find(cfg.run) / f"samples-{gan.images:09d}-seed{cfg.seed}{narrow}"
     out.mkdir(parents=True, exist_ok=True)
 
     if clouds.is_point((config.data.channels, *height_and_width(config.data.resolution))):
@@ -84,6 +88,21 @@ def set_of(config: DictConfig, trust: bool) -> ImageSet:
     if not trust:
         refuse_foreign({"data": {"set": OmegaConf.to_container(config.data.set)}})
     return instantiate(config.data.set)
+
+
+def truncate(gan: GAN, threshold: Any) -> None:
+    """Let the prior draw from within `threshold` standard deviations. Raises ValueError where it has none."""
+    if threshold is None:
+        return
+    if not isinstance(threshold, int | float) or not threshold > 0:
+        raise ValueError(
+            f"truncation={threshold}: give a number of standard deviations above 0, such as 0.7."
+        )
+    if not isinstance(gan.task, Generation) or not isinstance(gan.task.prior, Gaussian):
+        raise ValueError(
+            f"truncation={threshold}: only Gaussian latents can be truncated; this model has others."
+        )
+    gan.task.prior = Truncated(gan.task.prior, float(threshold))
 
 
 @torch.no_grad()

@@ -25,7 +25,7 @@ def begin(gan: GAN, path: Path) -> None:
         there, here = tuple(stored[name].shape), tuple(value.shape)
         if there != here:
             raise ValueError(
-                f"start={path}: its networks are others: {name} has the shape {there} there, {here} here; give "
+                f"start={path}: its networks are others: {name} is of {there} there, {here} here; give "
                 "the model, channels, resolution and classes of that run."
             )
         value.copy_(stored[name])

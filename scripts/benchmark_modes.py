@@ -25,17 +25,24 @@ from typing import Any, NamedTuple, final
 from gantool.checkpoint import read
 from gantool.metrics.modes import IMAGES, POINTS, floor
 
+# One setting for all losses: that of experiment=r3gan_grid.
+SETTING = (
+    "model=mlp model.G.layers=5 model.D.layers=3 model.D.width=128 batch_size=256 ema=100_000 "
+    "optimizer.betas=[0.0,0.9] "
+    "'optimizer.lr={_target_:gantool.schedules.Cosine,start:1e-3,end:1e-4,images:${images}}' "
+)
+FALLING = "{_target_:gantool.schedules.Cosine,start:0.01,end:0.001,images:${images}}"
 ON_POINTS = {
-    "gan": "model=mlp loss=non_saturating",
-    "minimax": "model=mlp loss=minimax",
+    "gan": f"{SETTING} loss=non_saturating",
+    "r3gan": f"{SETTING} loss=relativistic_r1_r2 'loss.D.r1.weight={FALLING}'",
+    "pacgan2": f"{SETTING} loss=non_saturating trick=pacgan",
+    "pacgan4": f"{SETTING} loss=non_saturating trick=pacgan task.pack=4",
+    "unrolled": f"{SETTING} loss=non_saturating trick=unrolled",
+    "r1": f"{SETTING} loss=non_saturating_r1 'loss.D.r1.weight={FALLING}'",
+    "relativistic": f"{SETTING} loss=relativistic",
+    "minimax": f"{SETTING} loss=minimax",
     "wgan_gp": "model=mlp loss=wasserstein_gp loss.D.penalty.weight=0.1 n_critic=5 "
     "optimizer.lr=1e-4 optimizer.betas=[0.5,0.9]",
-    "r1": "model=mlp loss=non_saturating_r1",
-    "relativistic": "model=mlp loss=relativistic",
-    "r1_r2": "model=mlp loss=relativistic_r1_r2",
-    "pacgan2": "model=mlp loss=non_saturating trick=pacgan",
-    "pacgan4": "model=mlp loss=non_saturating trick=pacgan task.pack=4",
-    "unrolled": "model=mlp loss=non_saturating trick=unrolled",
 }
 ON_IMAGES = {
     "gan": "model=dcgan",

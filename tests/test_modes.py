@@ -1,6 +1,7 @@
 """Mode coverage: closed forms, what real data score, and the floor below which no sampler gets."""
 
 import importlib.util
+import shlex
 from math import exp, log
 from pathlib import Path
 from types import ModuleType
@@ -164,7 +165,7 @@ def benchmark() -> ModuleType:
 @pytest.mark.parametrize("data", ["ring", "grid", "stacked_mnist"])
 def test_every_recipe_of_the_benchmark_can_be_built(benchmark: ModuleType, data: str):
     for overrides in benchmark.recipes_of(None, data).values():
-        cfg = composed(f"data={data}", *overrides.split(), "model.G.width=4")
+        cfg = composed(f"data={data}", *shlex.split(overrides), "model.G.width=4")
         build(cfg)
         assert cfg.images == benchmark.LENGTHS[data]
     assert (

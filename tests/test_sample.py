@@ -13,7 +13,7 @@ from torch import nn
 from gantool.checkpoint import load
 from gantool.images import picture_of, save, to_uint8
 from gantool.priors import Gaussian
-from gantool.sample import generate, main
+from gantool.sample import generate, main, truncate
 from gantool.standing import standing_statistics
 from gantool.tasks.generation import Generation
 
@@ -171,3 +171,20 @@ def test_a_picture_has_its_images_row_by_row():
 def test_by_default_a_grid_is_as_square_as_may_be():
     assert picture_of(np.zeros((64, 8, 8, 1), np.uint8), gap=0).shape[:2] == (64, 64)
     assert picture_of(np.zeros((64, 32, 8, 1), np.uint8), gap=0).shape[:2] == (128, 128)
+
+
+def test_truncation_brings_every_latent_within_the_threshold_and_says_so_in_the_folder(run: Path):
+    gan, _ = load(run / "checkpoints" / "last.ckpt")
+    truncate(gan, 0.5)
+    latent = gan.task.draw({"label": torch.zeros(500)})["latent"]
+    assert latent.abs().max() <= 0.5
+    main(request(f"run={run}", "count=4", "seed=3", "truncation=0.5"))
+    assert (run / "samples-000000064-seed3-truncation0.5" / "grid.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("value", "message"), [("-1", "above 0"), ("word", "above 0"), ("0.5", "Gaussian latents")]
+)
+def test_truncation_that_cannot_be_is_refused(value: str, message: str, conditional: Path):
+    with pytest.raises(ValueError, match=message):
+        main(request(f"run={conditional}", f"truncation={value}"))

@@ -506,7 +506,7 @@ def test_a_run_that_is_trained_no_further_is_the_one_it_started_from(tmp_path: P
     settings = ["model=dcgan", "images=8", "ema=50"]
     assert trained(tmp_path / "first", *settings) == 0
     still = [*settings, f"start={tmp_path / 'first'}", "optimizer.lr=0.0"]
-    with pytest.raises(ValueError, match=r"start=.*networks are others: \S+ has the shape"):
+    with pytest.raises(ValueError, match=r"start=.*networks are others: \S+ is of"):
         trained(tmp_path / "other", *settings, f"start={tmp_path / 'first'}", "data.resolution=32")
     assert trained(tmp_path / "second", *still) == 0
     before, after = (
