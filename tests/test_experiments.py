@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from small import composed
@@ -27,9 +28,10 @@ def test_an_experiment_composes_and_its_numbers_go_together(experiment: str):
     assert OmegaConf.to_container(cfg, resolve=True)
     check(cfg)
     augment_of(cfg)
-    instantiate(cfg.loss, _convert_="all")
-    for player in "DG":
-        Recipe(instantiate(cfg.optimizer[player], _convert_="all"))
+    recipes = {player: Recipe(instantiate(cfg.optimizer[player], _convert_="all")) for player in "DG"}
+    with torch.device("meta"):  # shapes without numbers: even the largest networks, at once
+        task = instantiate(cfg.task, _convert_="all")
+    instantiate(cfg.loss, _convert_="all").check(task, recipes["D"])
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)

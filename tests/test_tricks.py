@@ -16,6 +16,7 @@ from gantool.chance import keys, normal, uniform
 from gantool.checkpoint import load, read
 from gantool.duel import Duel
 from gantool.layers.packed import Packed
+from gantool.layers.spectral import normalise
 from gantool.losses.adversarial import Hinge, Minimax, NonSaturating, RelativisticPairing
 from gantool.losses.consistency import (
     Consistency,
@@ -376,6 +377,14 @@ def test_orthogonality_leaves_embeddings_out_and_reads_transposed_convolutions_b
     network = nn.Sequential(nn.Embedding(4, 3), nn.ConvTranspose2d(2, 1, 2, bias=False))
     duel = everywhere(network, network, torch.zeros(1))
     assert Orthogonality(of="G")(duel).item() == 0  # one output: no two rows to overlap
+
+
+def test_orthogonality_is_that_of_the_weight_before_spectral_norm():
+    network = nn.Linear(2, 2, bias=False)
+    with torch.no_grad():
+        network.weight.copy_(torch.tensor([[2.0, 0.0], [2.0, 0.0]]))
+    normalise(network, 1e-12)
+    assert Orthogonality(of="G")(everywhere(network, network, torch.zeros(1, 2))).item() == 2 * 4**2
 
 
 def test_feature_matching_is_nothing_for_identical_batches_and_the_distance_of_means_otherwise():

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from gantool.duel import Duel
+from gantool.layers.spectral import learnt
 from gantool.losses.term import Term
 from gantool.schedules import Schedule
 
@@ -14,7 +15,8 @@ from gantool.schedules import Schedule
 class Orthogonality(Term):
     """|W W^T * (1 - I)|_F^2, summed over the weights: filters shall differ in direction, whatever their norm.
 
-    Each weight as a matrix with a row for each output; embeddings are left out, as in the authors' code.
+    Each weight as a matrix with a row for each output, before spectral norm; embeddings are left out, as in
+    the authors' code.
 
     Args:
         of: whose weights.
@@ -35,23 +37,13 @@ class Orthogonality(Term):
 
 def matrices(network: nn.Module) -> list[Tensor]:
     """Weights of convolutions and linear layers as (outputs, inputs x kernel)."""
-    embedded = {
-        id(parameter)
-        for module in network.modules()
-        if isinstance(module, nn.Embedding)
-        for parameter in module.parameters()
-    }
-    turned = {
-        id(parameter)
-        for module in network.modules()
-        if isinstance(module, nn.ConvTranspose2d)
-        for parameter in module.parameters()
-    }
-    return [
-        (parameter.transpose(0, 1) if id(parameter) in turned else parameter).flatten(1)
-        for parameter in network.parameters()
-        if parameter.ndim > 1 and id(parameter) not in embedded
-    ]
+    found: list[Tensor] = []
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            found.append(learnt(module).flatten(1))
+        elif isinstance(module, nn.ConvTranspose2d):
+            found.append(learnt(module).transpose(0, 1).flatten(1))
+    return found
 
 
 def overlap(matrix: Tensor) -> Tensor:
