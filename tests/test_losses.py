@@ -270,3 +270,32 @@ def test_penalties_stay_exact_under_bfloat16():
         rounded = gradients()
     for a, b in zip(exact, rounded, strict=True):
         assert torch.equal(a, b)
+
+
+def test_the_best_logit_between_two_normal_distributions_is_the_log_ratio_of_their_densities():
+    """Of reals N(0, 1) and fakes N(m, 1) it is -m x + m^2 / 2: a trained linear D finds it."""
+    m, quantiles = 1.5, torch.linspace(1e-4, 1 - 1e-4, 20_001, dtype=torch.float64)[:, None]
+    real = torch.special.ndtri(quantiles)
+    D = nn.Linear(1, 1, dtype=torch.float64)
+    optimizer = torch.optim.LBFGS(D.parameters(), max_iter=100, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = NonSaturating().discriminator(of_logits(D(real), D(real + m)))
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)  # pyright: ignore
+    assert D.weight.item() == pytest.approx(-m, abs=0.01)
+    assert D.bias.item() == pytest.approx(m * m / 2, abs=0.01)
+
+
+def test_the_estimate_of_a_trained_critic_falls_as_fakes_come_closer():
+    """Minus the critic's loss is the distance of the means, for the best critic of slope 1."""
+    reals = torch.randn(50, dtype=torch.float64)
+    estimates = []
+    for distance in (3.0, 2.0, 1.0, 0.0):
+        fakes = reals + distance
+        slope = -1.0  # the best of all critics whose slope is at most 1, as fakes lie to the right
+        estimates.append(-Wasserstein().discriminator(of_logits(slope * reals, slope * fakes)).item())
+    assert estimates == pytest.approx([3.0, 2.0, 1.0, 0.0])
