@@ -38,11 +38,12 @@ def test_every_command_works(gantool: Gantool, tmp_path: Path):  # noqa: F811
     run = tmp_path / "conditional"
     assert gantool("train", "model=cgan", *SHORT, f"hydra.run.dir={run}").code == 0
     width = ["model.G.width=4"]
+    other = tmp_path / "other"
+    assert gantool("train", "model=dcgan", *SHORT, *width, f"hydra.run.dir={other}").code == 0
+    places = {"data.path=DIR": f"data.path={folder}", "run=RUN": f"run={run}", "start=RUN": f"start={other}"}
 
     for command in commands():
-        words = [
-            {"data.path=DIR": f"data.path={folder}", "run=RUN": f"run={run}"}.get(w, w) for w in command[1:]
-        ]
+        words = [places.get(word, word) for word in command[1:]]
         if "data=mnist" in words:
             if "GANTOOL_DATA" not in os.environ:
                 continue
@@ -66,7 +67,7 @@ def test_a_class_of_ones_own_is_trained_as_the_readme_says(gantool: Gantool, tmp
     (tmp_path / "my_networks.py").write_text(
         "from torch import nn\n"
         "class SmallDiscriminator(nn.Sequential):\n"
-        "    def __init__(self, width, channels, resolution, norm):\n"
+        "    def __init__(self, width, channels, resolution, norm, minibatch):\n"
         "        super().__init__(nn.Flatten(), nn.Linear(channels * resolution**2, 1), nn.Flatten(0))\n"
     )
     answer = gantool("train", "--config-dir", "mine", "model=small", *SHORT, "hydra.run.dir=run")
@@ -87,7 +88,8 @@ def test_the_set_up_commands_are_on_the_first_screen():
 
 
 def test_the_table_of_families_is_complete():
-    listed = re.findall(r"^\| `(\w+)` \| \[", README, re.MULTILINE)
+    families = README.partition("## Families")[2].partition("###")[0]
+    listed = re.findall(r"^\| `(\w+)` \| \[", families, re.MULTILINE)
     files = {path.stem for path in (Path(__file__).parent.parent / "conf" / "model").glob("*.yaml")}
     assert set(listed) == files
 
