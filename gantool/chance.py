@@ -29,9 +29,14 @@ def uniform(keys: Tensor, purpose: str, *shape: int, dtype: torch.dtype = torch.
 
 
 def normal(keys: Tensor, purpose: str, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
-    """N(0, 1) of (N, *shape): Box & Muller (1958), doi:10.1214/aoms/1177706645."""
-    radius = (-2 * torch.log1p(-uniform(keys, f"{purpose} radius", *shape, dtype=dtype))).sqrt()
-    return radius * (tau * uniform(keys, f"{purpose} angle", *shape, dtype=dtype)).cos()
+    """N(0, 1) for each key of (N,), of (N, *shape)."""
+    draws = (uniform(keys, f"{purpose} {part}", *shape, dtype=dtype) for part in ("radius", "angle"))
+    return bell(*draws)
+
+
+def bell(radius: Tensor, angle: Tensor) -> Tensor:
+    """N(0, 1) of two U[0, 1): Box & Muller (1958), doi:10.1214/aoms/1177706645."""
+    return (-2 * (-radius).log1p()).sqrt() * (tau * angle).cos()
 
 
 def mixed(state: Tensor) -> Tensor:

@@ -1,5 +1,7 @@
 """Networks: the papers' parameter counts, shapes at every size, and what surrounds the last layers."""
 
+from functools import partial
+
 import pytest
 import torch
 from hydra.utils import instantiate
@@ -140,7 +142,7 @@ def test_vanilla_looks_at_pixels_between_zero_and_one():
 
 def test_an_up_block_doubles_and_a_down_block_halves():
     x = torch.randn(2, 4, 6, 10)
-    assert UpBlock(4, 8, "batch")(x).shape == (2, 8, 12, 20)
+    assert UpBlock(4, 8, partial(norm, "batch"))(x).shape == (2, 8, 12, 20)
     assert DownBlock(4, 8, "none", halve=True)(x).shape == (2, 8, 3, 5)
     assert DownBlock(4, 4, "none", halve=False)(x).shape == x.shape
 
@@ -148,7 +150,7 @@ def test_an_up_block_doubles_and_a_down_block_halves():
 def test_the_cheap_order_of_the_shortcuts_gives_the_published_numbers():
     """A 1x1 convolution commutes with nearest upsampling and with mean pooling."""
     x = torch.randn(2, 4, 6, 6, dtype=torch.float64)
-    up, down = UpBlock(4, 8, "none").double(), DownBlock(4, 8, "none", halve=True).double()
+    up, down = UpBlock(4, 8, partial(norm, "none")).double(), DownBlock(4, 8, "none", halve=True).double()
     for block in (up, down):
         nn.init.zeros_(block.conv2.weight)
         nn.init.zeros_(block.conv2.bias)  # pyright: ignore

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from gantool.checkpoint import load
 from gantool.duel import Duel
 from gantool.losses.adversarial import RelativisticPairing
-from gantool.losses.wasserstein_eps import MeanDrift, TargetedPenalty
+from gantool.losses.drift import MeanDrift
+from gantool.losses.penalties import GradientPenalty
 from gantool.models import r3gan, transgan
 from gantool.optim import Recipe
 from gantool.schedules import at
@@ -310,7 +311,7 @@ class Plane(nn.Module):
 def test_the_targeted_penalty_of_a_plane_is_its_relative_miss_squared(phi: float, expected: float):
     x = torch.randn(4, 1, 1, 2)
     duel = Duel(nn.Identity(), Plane([3.0, 4.0], 0.0), x, x, torch.randn(4, 1, 1, 2))
-    assert TargetedPenalty(phi)(duel).item() == pytest.approx(expected, abs=1e-5)
+    assert GradientPenalty(phi=phi)(duel).item() == pytest.approx(expected, abs=1e-5)
 
 
 def test_drift_is_the_square_of_the_mean_of_the_logits_of_reals():
@@ -321,7 +322,7 @@ def test_drift_is_the_square_of_the_mean_of_the_logits_of_reals():
 
 def test_a_slope_of_nothing_is_refused():
     with pytest.raises(ValueError, match="phi=0"):
-        TargetedPenalty(0.0)
+        GradientPenalty(phi=0.0)
 
 
 # Both.

@@ -1,16 +1,14 @@
 """Distributions made of U[0, 1), and which channels of an image are colour."""
 
-from math import tau
-
 from torch import Tensor
 
 from gantool.augment.augment import Chance
+from gantool.chance import bell
 
 
 def normal(chance: Chance, purpose: str, *shape: int) -> Tensor:
-    """N(0, 1) of (N, *shape): Box & Muller (1958), doi:10.1214/aoms/1177706645."""
-    radius = (-2 * (-chance(f"{purpose} radius", *shape)).log1p()).sqrt()
-    return radius * (tau * chance(f"{purpose} angle", *shape)).cos()
+    """N(0, 1) of (N, *shape)."""
+    return bell(chance(f"{purpose} radius", *shape), chance(f"{purpose} angle", *shape))
 
 
 def whole(chance: Chance, purpose: str, count: int, *shape: int) -> Tensor:

@@ -24,26 +24,9 @@ def down(x: Tensor) -> Tensor:
 
 @final
 class UpBlock(nn.Module):
-    """norm, relu, up, conv3, norm, relu, conv3, beside a shortcut of up, conv1: twice the size."""
+    """norm, relu, up, conv3, norm, relu, conv3, beside a shortcut of up, conv1: twice the size.
 
-    def __init__(self, before: int, after: int, norm: str):
-        super().__init__()
-        self.norm1, self.norm2 = norm_of(norm, before), norm_of(norm, after)
-        self.conv1 = nn.Conv2d(before, after, 3, padding=1)
-        self.conv2 = nn.Conv2d(after, after, 3, padding=1)
-        self.shortcut = nn.Conv2d(before, after, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        h = self.conv1(up(relu(self.norm1(x))))
-        h = self.conv2(relu(self.norm2(h)))
-        return h + up(
-            self.shortcut(x)
-        )  # a 1x1 convolution and nearest upsampling commute: this is the cheaper order
-
-
-@final
-class ConditionalUpBlock(nn.Module):
-    """The same, whose norms also see a condition: Miyato & Koyama (2018), arXiv:1802.05637, figure 14.
+    Its norms also see a condition, if one is given: Miyato & Koyama (2018), arXiv:1802.05637, figure 14.
 
     Args:
         before: channels of the input.
@@ -58,10 +41,12 @@ class ConditionalUpBlock(nn.Module):
         self.conv2 = nn.Conv2d(after, after, 3, padding=1)
         self.shortcut = nn.Conv2d(before, after, 1)
 
-    def forward(self, x: Tensor, condition: Tensor | None) -> Tensor:
-        h = self.conv1(up(relu(self.norm1(x, condition))))
-        h = self.conv2(relu(self.norm2(h, condition)))
-        return h + up(self.shortcut(x))
+    def forward(self, x: Tensor, *condition: Tensor | None) -> Tensor:
+        h = self.conv1(up(relu(self.norm1(x, *condition))))
+        h = self.conv2(relu(self.norm2(h, *condition)))
+        return h + up(
+            self.shortcut(x)
+        )  # a 1x1 convolution and nearest upsampling commute: this is the cheaper order
 
 
 @final

@@ -21,7 +21,7 @@ class LeCam(Term):
 
     Args:
         decay: of the averages, for each step of D.
-        weight: the paper's lambda, from the start; a Switch lets the averages settle first.
+        weight: the paper's lambda; while it is 0 the averages rest too.
         every: laziness.
     """
 

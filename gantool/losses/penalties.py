@@ -8,6 +8,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from gantool.duel import Duel
 from gantool.losses.term import Term
+from gantool.schedules import Schedule
 from gantool.tasks.task import Task
 
 
@@ -66,10 +67,17 @@ class R2(Term):
 
 @final
 class GradientPenalty(Term):
-    """(|dC/dv| - 1)^2 at v = t x + (1 - t) g, one t ~ U(0, 1) per sample.
+    """(|dC/dv| - phi)^2 / phi^2 at v = t x + (1 - t) g, one t ~ U(0, 1) per sample.
 
-    WGAN-GP: Gulrajani et al. (2017), arXiv:1704.00028, eq. 3; the weight is their lambda.
+    WGAN-GP: Gulrajani et al. (2017), arXiv:1704.00028, eq. 3, where phi is 1; the weight is their lambda. Any
+    phi: ProGAN, Karras et al. (2018), arXiv:1710.10196, appendix A.1.
     """
+
+    def __init__(self, weight: Schedule = 1.0, every: int = 1, phi: float = 1.0):
+        super().__init__(weight, every)
+        if phi <= 0:
+            raise ValueError(f"phi={phi}: the slope that D should have is positive; the paper's is 1.")
+        self.phi = phi
 
     def check(self, name: str, task: Task) -> None:
         forbid_batch_norm(name, task.D)
@@ -78,4 +86,5 @@ class GradientPenalty(Term):
         real, fake = duel.real_view.detach(), duel.fake_view.detach()
         t = duel.chance("gradient penalty").view(-1, *[1] * (real.ndim - 1))  # (N, 1, 1, 1)
         between = torch.lerp(fake, real, t).requires_grad_()
-        return (squared_slope(duel.judge(between, exact=True), between).sqrt() - 1).square().mean()
+        slope = squared_slope(duel.judge(between, exact=True), between).sqrt()
+        return ((slope - self.phi) / self.phi).square().mean()

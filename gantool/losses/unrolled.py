@@ -21,8 +21,8 @@ TINY = 1e-24  # below the root of Adam's second moment, whose slope at 0 would b
 class Unrolled(Lens):
     """G plays against the D of a few steps later, and knows how these steps depend on it: eq. 9 to 11.
 
-    The steps are those of D's own optimizer, its moments included, on the same minibatch; they are undone
-    after G's turn. Terms of D's loss do not take part.
+    The steps are those of D's own optimizer, its moments included, on the same minibatch (in each process
+    and micro-batch, on its own part); they are undone after G's turn. Terms of D's loss do not take part.
 
     Args:
         steps: that D is looked ahead; 0 changes nothing.

@@ -16,7 +16,7 @@ from torch.nn.functional import relu
 from gantool.layers.attention import attentions
 from gantool.layers.conditional_norm import norm_for, refuse_mismatch
 from gantool.layers.projection import Projection
-from gantool.layers.residual import ConditionalUpBlock, DownBlock, FirstDownBlock
+from gantool.layers.residual import DownBlock, FirstDownBlock, UpBlock
 from gantool.layers.resolution import Resolution, halvings
 from gantool.layers.spectral import normalise
 from gantool.layers.stages import down_to, widths_of
@@ -66,7 +66,7 @@ class Generator(nn.Module):
         self.base = (widths[0], *base)
         self.linear = nn.Linear(self.chunk, prod(self.base))
         norm = norm_for(classes, vector)
-        self.blocks = nn.ModuleList(ConditionalUpBlock(*pair, norm) for pair in pairwise(widths))
+        self.blocks = nn.ModuleList(UpBlock(*pair, norm) for pair in pairwise(widths))
         sides = [min(base) * 2**block for block in range(1, blocks + 1)]
         self.attentions = attentions(attention, widths[1:], sides)
         self.norm = nn.BatchNorm2d(widths[-1])

@@ -3,6 +3,7 @@
 (2017), arXiv:1704.00028, appendix F, and the authors' code.
 """
 
+from functools import partial
 from math import prod
 from typing import final
 
@@ -31,7 +32,7 @@ class Generator(nn.Module):
         blocks, base = halvings(resolution)
         self.base = (width, *base)
         self.linear = nn.Linear(latent, prod(self.base))
-        self.blocks = nn.Sequential(*[UpBlock(width, width, norm) for _ in range(blocks)])
+        self.blocks = nn.Sequential(*[UpBlock(width, width, partial(norm_of, norm)) for _ in range(blocks)])
         self.norm = norm_of(norm, width)
         self.output = nn.Conv2d(width, channels, 3, padding=1)
 
