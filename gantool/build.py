@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from gantool.augment.augment import Augment, Chain
+from gantool.batches import schedule_of, sizes
 from gantool.compiled import backend_of, compile_players
 from gantool.gan import GAN
 from gantool.optim import Recipe
@@ -57,7 +58,7 @@ def assemble(config: DictConfig, task: Task) -> GAN:
         recipes={"D": recipe_of(config, "D"), "G": recipe_of(config, "G")},
         augment=augment_of(config),
         n_critic=config.n_critic,
-        generator_batch_size=config.generator_batch_size,
+        generator_batch_size=schedule_of(config, "generator_batch_size"),
         share_fakes=config.share_fakes,
         ema=instantiate(config.ema) if OmegaConf.is_dict(config.ema) else config.ema,
         micro_batch=config.micro_batch,
@@ -86,7 +87,7 @@ def recipe_of(config: DictConfig, player: Player) -> Recipe:
 
 def check(config: DictConfig) -> None:
     """Raise ValueError for numbers that no training can have, before anything is built."""
-    for key in ("images", "batch_size", "generator_batch_size", "n_critic", "log_every", "samples"):
+    for key in ("images", "n_critic", "log_every", "samples"):
         whole(config, key, least=1)
     for key in ("sample_every", "checkpoint_every", "milestone_every", "seed"):
         whole(config, key, least=0)
@@ -104,13 +105,14 @@ def check(config: DictConfig) -> None:
         )
     if config.clip is not None and not (isinstance(config.clip, int | float) and config.clip > 0):
         raise ValueError(f"clip={config.clip}: the largest norm of a gradient is a positive number, or null.")
-    most = config.n_critic * config.batch_size
-    if config.generator_batch_size > most:
+    of_G, of_D = (sizes(config, key) for key in ("generator_batch_size", "batch_size"))
+    most = config.n_critic * of_D[-1]
+    if of_G != of_D and of_G[0] > most:
         raise ValueError(
-            f"generator_batch_size={config.generator_batch_size} is more than the {most} images of an "
+            f"generator_batch_size={of_G[0]} is more than the {most} images of an "
             f"iteration (n_critic * batch_size); use {most} or fewer."
         )
-    if config.share_fakes and config.generator_batch_size != config.batch_size:
+    if config.share_fakes and of_G != of_D:
         raise ValueError(
             f"share_fakes=true lets G judge D's fakes, so generator_batch_size={config.generator_batch_size} "
             f"must be batch_size={config.batch_size}; set share_fakes=false."

@@ -49,8 +49,11 @@ class Duel:
 
     @cached_property
     def real_view(self) -> Tensor:
-        """The reals as D sees them."""
-        return self.view(self.real, "real")
+        """The reals as D sees them, and what passes for real."""
+        real = self.real
+        if self.augment is not None:
+            real = self.augment.substitute(real, self.fake.detach(), self.chance)
+        return self.view(real, "real")
 
     @cached_property
     def fake_view(self) -> Tensor:

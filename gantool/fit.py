@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from gantool import machine, memory, processes, summary
+from gantool.batches import schedule_of, sizes
 from gantool.build import build
 from gantool.callbacks.checkpoints import Checkpoints, refuse_small, still_needed
 from gantool.callbacks.curves import Curves
@@ -145,8 +146,15 @@ def rehearse(plan: Plan, gan: GAN, data: ImageData, console: Console, command: l
 
 
 def data_of(cfg: DictConfig, images: ImageSet) -> ImageData:
-    size = cfg.n_critic * cfg.batch_size
-    return ImageData(images, size, cfg.seed, cfg.data.mirror, cfg.data.workers, cfg.on_device)
+    return ImageData(
+        images,
+        schedule_of(cfg, "batch_size"),
+        cfg.seed,
+        cfg.data.mirror,
+        cfg.data.workers,
+        cfg.on_device,
+        cfg.n_critic,
+    )
 
 
 def trainer_of(cfg: DictConfig, command: list[str], callbacks: list[Callback]) -> Trainer:
@@ -169,14 +177,15 @@ def trainer_of(cfg: DictConfig, command: list[str], callbacks: list[Callback]) -
 def check_share(trainer: Trainer, cfg: DictConfig) -> None:
     """Raise ValueError for batches that the processes cannot share equally."""
     share = Share(trainer.global_rank, trainer.world_size)
-    share.check(batch_size=cfg.batch_size, generator_batch_size=cfg.generator_batch_size)
     pack = cfg.task.get("pack", 1)
-    sizes = {"batch_size": cfg.batch_size, "generator_batch_size": cfg.generator_batch_size}
-    sizes = {name: size // trainer.world_size for name, size in sizes.items()} | {
-        "micro_batch": cfg.micro_batch
-    }
-    for name, size in sizes.items():
-        if size is not None and size % pack:
+    updates = [(name, size) for name in ("batch_size", "generator_batch_size") for size in sizes(cfg, name)]
+    for name, size in updates:
+        share.check(**{name: size})
+    parts = [(name, size // trainer.world_size) for name, size in updates] + [
+        ("micro_batch", cfg.micro_batch or pack)
+    ]
+    for name, size in parts:
+        if size % pack:
             raise ValueError(
                 f"{name}: {size} images of a process make no packs of {pack} (task.pack); "
                 f"use a multiple of {pack * (1 if name == 'micro_batch' else trainer.world_size)}."

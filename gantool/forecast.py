@@ -6,6 +6,8 @@ from typing import final
 
 from omegaconf import DictConfig
 
+from gantool.batches import iterations
+
 ROOM = 0.9  # of what may be had: the rest is for what a few iterations did not show
 
 
@@ -31,11 +33,12 @@ class Length:
     @staticmethod
     def of(cfg: DictConfig, seen: int) -> "Length":
         """From `seen` images to the end."""
-        step = cfg.n_critic * cfg.batch_size
-        iterations = max(0, -(-(cfg.images - seen) // step))
-        before, end = seen + (iterations - 1) * step, seen + iterations * step  # the last iteration writes
+        parts = [*iterations(cfg, seen)] or [(0, 1)]
+        end = seen + sum(count * step for count, step in parts)
+        step = max(step for _, step in parts)
+        before = end - parts[-1][1]  # the last iteration writes
         return Length(
-            iterations=iterations,
+            iterations=sum(count for count, _ in parts),
             images=end - seen,
             pictures=writings(cfg.sample_every, seen, before, step) + 1,
             checkpoints=writings(cfg.checkpoint_every, seen, before, step) + 1,

@@ -59,7 +59,7 @@ class GAN(LightningModule):
         recipes: Mapping[Player, Recipe],
         augment: Augment | None = None,
         n_critic: int = 1,
-        generator_batch_size: int | None = None,
+        generator_batch_size: Schedule | None = None,
         share_fakes: bool = False,
         ema: Schedule = 0.0,
         micro_batch: int | None = None,
@@ -117,6 +117,7 @@ class GAN(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         share = self.share
+        self.task.advance(self.images)
         if self.augment is not None:
             self.augment.advance(self.images)
         batch = {name: self.in_format(value) for name, value in batch.items()}
@@ -126,7 +127,8 @@ class GAN(LightningModule):
             drawn = self.draw(minibatch, turn, share)
             duels = self.update("D", drawn)
         if not self.share_fakes:
-            count = (self.generator_batch_size or size(drawn) * share.world) // share.world
+            whole = at(self.generator_batch_size, self.images) or size(drawn) * share.world
+            count = int(whole) // share.world
             last = {name: value[-count:] for name, value in batch.items()}
             drawn = self.draw(last, self.n_critic, share)
             duels = None
@@ -188,8 +190,8 @@ class GAN(LightningModule):
             for name, value in losses.items():
                 value = value.detach()
                 sums[name] = value if share == 1 else sums.get(name, 0) + value * share  # pyright: ignore
-            if self.watched and player == "D":
-                self.latest |= logits(seen)
+            if player == "D":
+                self.show(seen)
 
         self.recipes[player].anneal(optimizer.optimizer, self.images)
         if player == "G":
@@ -197,11 +199,21 @@ class GAN(LightningModule):
         else:
             self.trainer.strategy.optimizer_step(optimizer.optimizer, nothing)
         self.objective.settle(player, self.task)
+        if self.augment is not None and player == "D":
+            self.augment.settle(size(batch) * self.share.world)
         self.latest |= {f"{player}/{name}": value for name, value in sums.items()}
         if self.watched and player == "D":
-            remarks = self.objective.adversarial.remarks()
-            self.latest |= {f"health/{name}": value.clone() for name, value in remarks.items()}
+            for knows in (self.objective.adversarial, *([] if self.augment is None else [self.augment])):
+                self.latest |= {f"health/{name}": value.clone() for name, value in knows.remarks().items()}
         return played if shares else None
+
+    def show(self, duels: list[Duel]) -> None:
+        """Let the augmentation, and whoever watches, see what D answered on its turn."""
+        if self.augment is not None:
+            for duel in duels:
+                self.augment.see((duel.real_logits - self.objective.adversarial.boundary(duel)).detach())
+        if self.watched:
+            self.latest |= logits(duels)
 
     def learn(self, player: Player, active: bool) -> None:
         """Whether gradients are wanted for a player's parameters: no graph is built for one that rests."""

@@ -10,6 +10,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from gantool import machine
+from gantool.batches import sizes
 from gantool.build import build
 from gantool.data.image_set import ImageSet
 from gantool.fit import data_of, trainer_of
@@ -24,7 +25,8 @@ ENOUGH = 2  # iterations: in the second the optimizers have their memory, too
 def advice(plan: Plan, images: ImageSet, shortage: str) -> str:
     """What ran out of memory, what fits, and what is left of the run. Tries, so it takes some seconds."""
     cfg: DictConfig = OmegaConf.create(plan.config)
-    size = min(cfg.micro_batch or cfg.batch_size, cfg.batch_size)
+    largest = sizes(cfg, "batch_size")[0]
+    size = min(cfg.micro_batch or largest, largest)
     last = Path(plan.folder) / "checkpoints" / "last.ckpt"
     resume = f"; go on from {last}: gantool train resume={plan.folder}" if last.exists() else ""
     if not machine.single(cfg):

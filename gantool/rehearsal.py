@@ -14,7 +14,7 @@ import torch
 from omegaconf import DictConfig
 from pytorch_lightning import Callback, LightningModule, Trainer
 
-from gantool import memory
+from gantool import batches, memory
 from gantool.callbacks.checkpoints import described, still_needed, taken
 from gantool.callbacks.progress import duration
 from gantool.callbacks.samples import Samples
@@ -82,7 +82,7 @@ class Rehearsal(Callback):
         self.peak = max(agreed(gan, memory.peak(gan.device)), *self.memory.peaks.values())
 
     def measure_memory(self, trainer: Trainer, gan: GAN) -> Iterator[None]:
-        share = self.cfg.batch_size // trainer.world_size
+        share = batches.size(batches.schedule_of(self.cfg, "batch_size"), gan.images) // trainer.world_size
         configured, self.size = gan.micro_batch, min(gan.micro_batch or share, share)
         half = -(-self.size // 2)
         quarter = -(-half // 2)
@@ -190,7 +190,8 @@ def report(it: Rehearsal, folder: Path, device: torch.device) -> tuple[str, bool
 
 def speed(it: Rehearsal, length: Length) -> list[tuple[str, str]]:
     """Of training alone, and of the whole run."""
-    each = it.cfg.n_critic * it.cfg.batch_size / it.iteration
+    batch = batches.size(batches.schedule_of(it.cfg, "batch_size"), it.images)
+    each = it.cfg.n_critic * batch / it.iteration
     checkpoints = length.checkpoints + length.milestones
     seconds = length.iterations * it.iteration + length.pictures * it.picture + checkpoints * it.checkpoint
     beside = f"{counted(length.pictures, 'picture')} and {counted(checkpoints, 'checkpoint')}"

@@ -9,6 +9,7 @@ from torch import Tensor, distributed, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
+from gantool.layers.running_mean import RunningMean
 from gantool.losses.observed import Observed
 from gantool.processes import Workers, environment
 
@@ -21,8 +22,8 @@ class Together(DDPStrategy):
     also send zeros for the other, and a gradient penalty or a lazy term makes it search the graph. The
     official code of StyleGAN2-ADA (Karras et al. 2020, arXiv:2006.06676) averages the same way.
 
-    With the gradients travel the running statistics of batch norm, of both players, so that they agree after
-    every iteration.
+    With the gradients travel the running statistics of batch norm and all other running means, of both
+    players, so that they agree after every iteration.
 
     Args:
         command: starts another process of this machine.
@@ -58,7 +59,7 @@ def message(optimizer: Optimizer, statistics: list[Tensor]) -> list[Tensor]:
 
 
 def running_statistics(model: nn.Module) -> list[Tensor]:
-    """Means and variances of every batch norm that learns them, and what losses observe.
+    """Means and variances of every batch norm that learns them, other means, and what losses observe.
 
     As `data`: a shared pass through G waits for its backward while they change, which does not need them.
     """
@@ -68,6 +69,8 @@ def running_statistics(model: nn.Module) -> list[Tensor]:
             found += [module.running_mean, module.running_var]
         if isinstance(module, Observed):
             found += [module.total, module.count]
+        if isinstance(module, RunningMean) and module.training:
+            found += [module.value]
     return [statistic.data for statistic in found if statistic is not None]
 
 

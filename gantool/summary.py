@@ -7,6 +7,7 @@ from pytorch_lightning import Trainer
 from rich.markup import escape
 from torch import nn
 
+from gantool.batches import sizes
 from gantool.callbacks.progress import duration
 from gantool.data.image_set import ImageSet
 from gantool.gan import GAN
@@ -30,7 +31,9 @@ def before(gan: GAN, images: ImageSet, config: DictConfig, plan: Plan, trainer: 
     rows.append(("Data", f"{len(images):,} images of {channels}x{height}x{width}{classes}{mirrored}"))
     epochs = config.images / len(images)
     steps = f"{config.n_critic} of D per G" if config.n_critic > 1 else "D and G in turn"
-    length = f"{config.images:,} images ({epochs:.1f} epochs), batches of {config.batch_size}, {steps}"
+    largest, *smaller = sizes(config, "batch_size")
+    batch = f"{largest} to {smaller[-1]}" if smaller else f"{largest}"
+    length = f"{config.images:,} images ({epochs:.1f} epochs), batches of {batch}, {steps}"
     rows.append(("Length", length))
     if gan.images:
         rows.append(("Continues", f"at {gan.images:,} images"))

@@ -38,7 +38,7 @@ def test_any_stretch_of_the_walk_can_be_had_without_what_came_before():
 
 def test_batches_begin_where_training_stands():
     order = Order(10, seed=1)
-    later = iter(Batches(order, 4, lambda: 5))
+    later = iter(Batches(order, 4, lambda: 20))
     assert next(later) == Order(10, seed=1)(20, 4)
     assert next(later) == Order(10, seed=1)(24, 4)
 

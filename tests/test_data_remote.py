@@ -226,7 +226,7 @@ def test_workers_fetch_each_shard_once_and_see_the_same_walk(site: Site, root: P
     shards(str(root))
 
     def batches(images: ImageSet, workers: int, first: int, count: int) -> list[torch.Tensor]:
-        sampler = Batches(Order(COUNT, 1, images.stretches), 4, lambda: first)
+        sampler = Batches(Order(COUNT, 1, images.stretches), 4, lambda: 4 * first)
         options: Any = {"sampler": sampler, "batch_size": None, "num_workers": workers}
         loader = iter(DataLoader(cast(Any, images), **options))
         return [next(loader)["image"] for _ in range(count)]

@@ -242,7 +242,7 @@ def test_a_run_that_goes_on_sees_what_it_would_have_seen(workers: int, root: Pat
     def batches(first: int, count: int) -> list[Any]:
         images = load(root, shuffle_shards=2)
         images[[0]]  # a shard is open before workers start
-        sampler = Batches(Order(COUNT, 1, images.stretches), 4, lambda: first)
+        sampler = Batches(Order(COUNT, 1, images.stretches), 4, lambda: 4 * first)
         options: Any = {"sampler": sampler, "batch_size": None, "num_workers": workers}
         loader = iter(DataLoader(cast(Any, images), **options))
         return [next(loader) for _ in range(count)]
@@ -265,7 +265,7 @@ def test_a_pickled_set_shows_the_same_images(root: Path):
 def test_two_processes_see_together_what_one_would_see(root: Path):
     def seen(share: Share) -> list[list[int]]:
         images = load(root, shuffle_shards=2)
-        batches = iter(Batches(Order(COUNT, 1, images.stretches), 6, lambda: 3, share))
+        batches = iter(Batches(Order(COUNT, 1, images.stretches), 6, lambda: 18, share))
         return [images[next(batches)]["image"][:, 0, 0, 0].tolist() for _ in range(8)]
 
     for whole, first, second in zip(seen(Share()), seen(Share(0, 2)), seen(Share(1, 2)), strict=True):

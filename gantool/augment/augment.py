@@ -23,6 +23,20 @@ class Augment(nn.Module, ABC):
     def forward(self, image: Tensor, chance: Chance) -> Tensor:
         """(N, C, H, W) to the same shape."""
 
+    def substitute(self, real: Tensor, fake: Tensor, chance: Chance) -> Tensor:
+        """What passes for the reals: they themselves, unless some fakes pose as real; (N, C, H, W)."""
+        return real
+
+    def see(self, margins: Tensor) -> None:
+        """Watch how far above its boundary D's answers to the reals of its turn lie, (N, ...)."""
+
+    def settle(self, images: int) -> None:
+        """Adapt to what was seen in a step of D on so many images; called after the step."""
+
+    def remarks(self) -> dict[str, Tensor]:
+        """What this augmentation knows about the state of the game, by name: scalars for the log."""
+        return {}
+
 
 @final
 class Chain(Augment):
@@ -40,3 +54,19 @@ class Chain(Augment):
         for step in self.steps:
             image = step(image, chance)
         return image
+
+    def substitute(self, real: Tensor, fake: Tensor, chance: Chance) -> Tensor:
+        for step in self.steps:
+            real = step.substitute(real, fake, chance)  # pyright: ignore
+        return real
+
+    def see(self, margins: Tensor) -> None:
+        for step in self.steps:
+            step.see(margins)  # pyright: ignore
+
+    def settle(self, images: int) -> None:
+        for step in self.steps:
+            step.settle(images)  # pyright: ignore
+
+    def remarks(self) -> dict[str, Tensor]:
+        return {name: value for step in self.steps for name, value in step.remarks().items()}  # pyright: ignore

@@ -10,11 +10,12 @@ from pytorch_lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
-from gantool import clouds
+from gantool import batches, clouds
 from gantool.data.image_set import Batch, ImageSet
 from gantool.data.order import Order, Stretches
 from gantool.data.resident import Positions, Resident, check, resident
 from gantool.gan import GAN
+from gantool.schedules import Schedule
 from gantool.seeds import mix
 from gantool.shares import WHOLE, Share
 
@@ -23,26 +24,36 @@ PIECE = 10_000  # positions of a walk that are looked at together
 
 @final
 class Batches(Sampler[list[int]]):
-    """Endless batches of indices, from the iteration at which training stands when first asked for.
+    """Endless batches of indices, from where training stands when first asked for.
 
     Args:
         order: of all images.
-        batch_size: over all processes.
-        iteration: where training stands.
+        batch_size: of a minibatch, over all processes.
+        images: seen so far.
         share: of this process: every `world`-th image of the batch.
+        minibatches: of one batch.
     """
 
-    def __init__(self, order: Order, batch_size: int, iteration: Callable[[], int], share: Share = WHOLE):
+    def __init__(
+        self,
+        order: Order,
+        batch_size: Schedule,
+        images: Callable[[], int],
+        share: Share = WHOLE,
+        minibatches: int = 1,
+    ):
         self.order = order
         self.batch_size = batch_size
-        self.iteration = iteration
+        self.images = images
         self.share = share
+        self.minibatches = minibatches
 
     def __iter__(self) -> Iterator[list[int]]:
-        start = self.iteration() * self.batch_size
+        start = self.images()
         while True:
-            yield self.share.of(self.order(start, self.batch_size))
-            start += self.batch_size
+            size = self.minibatches * batches.size(self.batch_size, start)
+            yield self.share.of(self.order(start, size))
+            start += size
 
 
 @final
@@ -79,12 +90,13 @@ class ImageData(LightningDataModule):
 
     Args:
         images: the set.
-        batch_size: images of one iteration over all processes: n_critic minibatches.
+        batch_size: images of a minibatch over all processes.
         seed: of the order.
         mirror: show every image mirrored as well, as a set twice as large (Karras et al. 2020,
             arXiv:2006.06676).
         workers: processes that load; 0 = this one, None = 2 for a set that is streamed.
         on_device: whether the set lies on the device; "auto" = where a GPU has room for it.
+        minibatches: of one iteration: n_critic.
 
     Raises ValueError for a set that cannot lie on a device, but should.
     """
@@ -92,11 +104,12 @@ class ImageData(LightningDataModule):
     def __init__(
         self,
         images: ImageSet,
-        batch_size: int,
+        batch_size: Schedule,
         seed: int,
         mirror: bool = False,
         workers: int | None = 0,
         on_device: Literal["auto"] | bool = False,
+        minibatches: int = 1,
     ):
         super().__init__()
         check(images, on_device)
@@ -104,6 +117,7 @@ class ImageData(LightningDataModule):
         self.resident: Resident | None = None
         self.images = images
         self.batch_size = batch_size
+        self.minibatches = minibatches
         self.seed = seed
         self.mirror = mirror
         self.workers = (2 if images.streamed else 0) if workers is None else workers
@@ -115,15 +129,15 @@ class ImageData(LightningDataModule):
         source = shown if self.resident is None else Positions(len(shown))
         return DataLoader(
             source,  # pyright: ignore  # indexed by whole batches
-            sampler=Batches(order, self.batch_size, self.iteration, self.gan.share),
+            sampler=Batches(order, self.batch_size, self.seen, self.gan.share, self.minibatches),
             batch_size=None,
             num_workers=self.workers if self.resident is None else 0,
             pin_memory=torch.cuda.is_available(),
         )
 
-    def iteration(self) -> int:
-        """Where training stands."""
-        return self.gan.iteration
+    def seen(self) -> int:
+        """Where training stands, in images."""
+        return self.gan.images
 
     @property
     def gan(self) -> GAN:

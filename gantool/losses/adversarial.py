@@ -40,6 +40,9 @@ class Minimax(Adversarial):
     def generator(self, duel: Duel) -> Tensor:
         return -softplus(duel.fake_logits).mean()
 
+    def boundary(self, duel: Duel) -> Tensor:
+        return duel.real_logits.new_zeros(())
+
 
 @final
 class NonSaturating(Adversarial):
@@ -54,6 +57,9 @@ class NonSaturating(Adversarial):
 
     def generator(self, duel: Duel) -> Tensor:
         return softplus(-duel.fake_logits).mean()
+
+    def boundary(self, duel: Duel) -> Tensor:
+        return duel.real_logits.new_zeros(())
 
 
 @final
@@ -78,6 +84,9 @@ class LeastSquares(Adversarial):
 
     def generator(self, duel: Duel) -> Tensor:
         return (duel.fake_logits - self.c).square().mean() / 2
+
+    def boundary(self, duel: Duel) -> Tensor:
+        return duel.real_logits.new_tensor((self.a + self.b) / 2)
 
 
 @final
@@ -117,6 +126,9 @@ class Hinge(Adversarial):
 
     def generator(self, duel: Duel) -> Tensor:
         return -duel.fake_logits.mean()
+
+    def boundary(self, duel: Duel) -> Tensor:
+        return duel.real_logits.new_zeros(())
 
 
 @final

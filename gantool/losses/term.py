@@ -27,6 +27,13 @@ class Adversarial(nn.Module, ABC):
     def generator(self, duel: Duel) -> Tensor:
         """What G minimises: a scalar."""
 
+    def boundary(self, duel: Duel) -> Tensor:
+        """The logit, a scalar, of an image that D holds equally likely real and fake.
+
+        Where the loss sets no such level, halfway between the reals' mean and the fakes'.
+        """
+        return (duel.real_logits.mean() + duel.fake_logits.mean()).detach() / 2
+
     def constrain(self, discriminator: nn.Module) -> None:
         """Bring D back to where this loss is defined; called after each of its steps."""
 

@@ -27,6 +27,9 @@ class Task(nn.Module, ABC):
     G: nn.Module
     D: nn.Module
 
+    def advance(self, images: int) -> None:
+        """Move what is scheduled to its value at `images` seen; called before each iteration."""
+
     @abstractmethod
     def draw(self, batch: Batch, share: Share = WHOLE) -> Batch:
         """The batch with all randomness that its duels need: latents, noise on the reals.

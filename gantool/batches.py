@@ -1,0 +1,50 @@
+"""How many images an update takes: a number, or a schedule of images seen."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from gantool.schedules import Schedule, at
+
+
+def schedule_of(cfg: DictConfig, key: str) -> Schedule:
+    """`batch_size` or `generator_batch_size`."""
+    return instantiate(cfg[key]) if OmegaConf.is_dict(cfg[key]) else cfg[key]
+
+
+def size(schedule: Schedule, images: int) -> int:
+    return int(at(schedule, images))
+
+
+def iterations(cfg: DictConfig, seen: int = 0) -> Iterator[tuple[int, int]]:
+    """From `seen` images to the end of the run: (count, images of each) of iterations that are alike."""
+    schedule = schedule_of(cfg, "batch_size")
+    while seen < cfg.images:
+        step = cfg.n_critic * size(schedule, seen)
+        count = 1 if callable(schedule) else -(-(cfg.images - seen) // step)
+        yield count, step
+        seen += count * step
+
+
+def sizes(cfg: DictConfig, key: str) -> list[int]:
+    """Every value that `key` takes in the run, the largest first.
+
+    Raises ValueError for one that is not a whole number of 1 or more.
+    """
+    schedule = schedule_of(cfg, key)
+    if not callable(schedule):
+        return [checked(schedule, key)]
+    found: set[int] = set()
+    seen = 0
+    for count, step in iterations(cfg):
+        found.add(checked(at(schedule, seen), key))
+        seen += count * step
+    return sorted(found, reverse=True)
+
+
+def checked(value: Any, key: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{key}={value}: give a whole number of 1 or more.")
+    return value
