@@ -129,6 +129,30 @@ def test_losses_of_g_do_not_look_at_the_reals(loss: Adversarial):
     assert "real_logits" not in vars(looked_at)
 
 
+@pytest.mark.parametrize(
+    "loss", [Minimax(), NonSaturating(), Hinge(), LeastSquares(), LeastSquares(a=-1.0, b=3.0, c=1.0)]
+)
+def test_at_the_boundary_d_pays_least_for_an_image_as_likely_real_as_fake(loss: Adversarial):
+    boundary = loss.boundary(of_logits(ZERO, ZERO)).expand(4)
+    least = loss.discriminator(of_logits(boundary, boundary))
+    for off in (-1.5, -0.5, 0.5, 1.5):
+        assert least <= loss.discriminator(of_logits(boundary + off, boundary + off))
+    # a step to either side costs the same: no other point is the boundary of a flat loss
+    up, down = (loss.discriminator(of_logits(boundary + off, boundary + off)) for off in (1.7, -1.7))
+    torch.testing.assert_close(up, down)
+
+
+@pytest.mark.parametrize("loss", [Wasserstein(), RelativisticPairing()])
+def test_where_only_differences_count_the_boundary_moves_with_the_logits(loss: Adversarial):
+    real, fake = torch.randn(4), torch.randn(4)
+    torch.testing.assert_close(
+        loss.boundary(of_logits(real + 7, fake + 7)), loss.boundary(of_logits(real, fake)) + 7
+    )
+    torch.testing.assert_close(
+        loss.boundary(of_logits(real, fake)), -loss.boundary(of_logits(-real, -fake)), atol=0, rtol=0
+    )
+
+
 def test_clipping_bounds_every_weight_of_the_critic_biases_and_gains_included():
     critic = Discriminator(width=4, channels=1, resolution=16)
     Wasserstein(clip=0.01).constrain(critic)
