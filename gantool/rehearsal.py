@@ -59,6 +59,7 @@ class Rehearsal(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, GAN)
         self.images = pl_module.images
+        pl_module.images = max(self.images, self.cfg.images - 1)  # by then, networks that grow have grown
         self.processes = trainer.num_devices
         self.script = self.play(trainer, pl_module)
         next(self.script)
@@ -190,14 +191,15 @@ def report(it: Rehearsal, folder: Path, device: torch.device) -> tuple[str, bool
 
 def speed(it: Rehearsal, length: Length) -> list[tuple[str, str]]:
     """Of training alone, and of the whole run."""
-    batch = batches.size(batches.schedule_of(it.cfg, "batch_size"), it.images)
-    each = it.cfg.n_critic * batch / it.iteration
+    schedule = batches.schedule_of(it.cfg, "batch_size")
+    each = it.cfg.n_critic * batches.size(schedule, it.cfg.images - 1) / it.iteration
+    bound = "at most " if callable(schedule) else ""
     checkpoints = length.checkpoints + length.milestones
     seconds = length.iterations * it.iteration + length.pictures * it.picture + checkpoints * it.checkpoint
     beside = f"{counted(length.pictures, 'picture')} and {counted(checkpoints, 'checkpoint')}"
     return [
         ("Speed", f"{1000 / each:.3g} seconds for 1,000 images ({each:,.0f} a second)"),
-        ("Time", f"{duration(seconds)} for {length.images:,} images, with {beside}"),
+        ("Time", f"{bound}{duration(seconds)} for {length.images:,} images, with {beside}"),
     ]
 
 
