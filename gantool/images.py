@@ -32,6 +32,19 @@ def picture_of(images: np.ndarray, columns: int | None = None, gap: int = 2) -> 
     return grid
 
 
+def table_of(columns: list[Tensor]) -> np.ndarray:
+    """Images of K tensors (N, C, H, W) in [-1, 1] as one picture: what belongs together side by side.
+
+    Grey becomes RGB where others have colours; K = 1 is a plain grid.
+    """
+    most = max(column.shape[1] for column in columns)
+    alike = [column.expand(-1, most, -1, -1) if column.shape[1] == 1 else column for column in columns]
+    rows = np.stack([to_uint8(column) for column in alike], 1)  # (N, K, H, W, C)
+    count, together, height, width, _ = rows.shape
+    across = max(1, round((count * height / (width * together)) ** 0.5)) * together
+    return picture_of(rows.reshape(count * together, *rows.shape[2:]), min(across, count * together))
+
+
 def save(picture: np.ndarray, path: Path) -> None:
     """One (H, W, C) picture of 1 to 4 channels as a file: grey, grey with alpha, RGB, RGBA."""
     channels = picture.shape[2]

@@ -10,8 +10,9 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 from gantool import clouds
 from gantool.callbacks.checkpoints import passed
+from gantool.data.module import is_image
 from gantool.gan import GAN
-from gantool.images import picture_of, save, to_uint8
+from gantool.images import save, table_of
 from gantool.layers.synced import alone
 from gantool.seeds import mix
 from gantool.standing import needs_standing_statistics, standing_statistics
@@ -48,7 +49,7 @@ class Samples(Callback):
         self.every = every
         self.logger = logger
         self.seed = seed
-        self.points = clouds.is_point(preview["image"].shape[1:])
+        self.points = "image" in preview and clouds.is_point(preview["image"].shape[1:])
         self.before = 0
         self.written = -1
 
@@ -57,8 +58,8 @@ class Samples(Callback):
         self.before = pl_module.images
         self.folder.mkdir(exist_ok=True)
         if not (self.folder / "real.png").exists():
-            real = self.preview["image"]
-            picture = clouds.cloud(None, real) if self.points else picture_of(to_uint8(real))
+            real = [value for value in self.preview.values() if is_image(value)]
+            picture = clouds.cloud(None, real[0]) if self.points else table_of(real)
             save(picture, self.folder / "real.png")
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any, **_: Any) -> None:
@@ -79,16 +80,16 @@ class Samples(Callback):
         logits = clouds.landscape(gan) if self.points else None
         for name, made in sample(gan, self.preview, self.seed).items():
             if self.points:
-                picture = clouds.cloud(made, self.preview["image"], logits)
+                picture = clouds.cloud(made[0], self.preview["image"], logits)
             else:
-                picture = picture_of(to_uint8(made))
+                picture = table_of(made)
             save(picture, path if name == "fake" else path.with_stem(f"{path.stem}-{name}"))
             if self.logger is not None:
                 self.logger.log_picture(f"samples/{name}", picture, gan.images)
 
 
 @torch.no_grad()
-def sample(gan: GAN, preview: Batch, seed: int) -> dict[str, torch.Tensor]:
+def sample(gan: GAN, preview: Batch, seed: int) -> dict[str, list[torch.Tensor]]:
     """What the generator makes of latents that depend on `seed` alone; training goes on undisturbed."""
     G = alone(copy.deepcopy(gan.generator))  # the other processes do not take part
     with torch.random.fork_rng(devices=[]):
@@ -97,4 +98,4 @@ def sample(gan: GAN, preview: Batch, seed: int) -> dict[str, torch.Tensor]:
         if needs_standing_statistics(gan):
             standing_statistics(G, gan.task, preview)
     batch = {name: gan.in_format(value) for name, value in moved(drawn, G).items()}
-    return gan.task.generate(G.eval(), batch)
+    return gan.task.pictures(G.eval(), batch)

@@ -80,8 +80,11 @@ class Mirrored(torch.utils.data.Dataset[Batch]):
         count = len(self.images)
         batch = self.images[[index % count for index in indices]]
         mirrored = torch.tensor([index >= count for index in indices])
-        image = batch["image"]
-        return {**batch, "image": torch.where(mirrored[:, None, None, None], image.flip(3), image)}
+        mirror = mirrored[:, None, None, None]
+        return {
+            name: torch.where(mirror, value.flip(3), value) if is_image(value) else value
+            for name, value in batch.items()
+        }
 
 
 @final
@@ -150,7 +153,7 @@ class ImageData(LightningDataModule):
         assert isinstance(dtype, torch.dtype)
         if self.resident is not None:
             batch = self.resident(batch["index"])
-        return {**batch, "image": to_range(batch["image"], dtype)}
+        return in_range(batch, dtype)
 
     def preview(self, count: int) -> Batch:
         """`count` images for a picture: class after class where there are labels, or points for a cloud."""
@@ -163,10 +166,18 @@ class ImageData(LightningDataModule):
         else:
             walk = (order(start, min(PIECE, total - start)) for start in range(0, total, PIECE))
             chosen = by_class(walk, labels, count, self.images.classes)
-        return self.on_range(self.images[(chosen * (1 + count // len(chosen)))[:count]])
+        batch = self.images[(chosen * (1 + count // len(chosen)))[:count]]
+        return in_range(batch, torch.get_default_dtype())
 
-    def on_range(self, batch: Batch) -> Batch:
-        return {**batch, "image": to_range(batch["image"], torch.get_default_dtype())}
+
+def is_image(value: Tensor) -> bool:
+    """Whether an entry of a batch is images, (N, C, H, W)."""
+    return value.ndim == 4
+
+
+def in_range(batch: Batch, dtype: torch.dtype) -> Batch:
+    """All images of a batch in [-1, 1]."""
+    return {name: to_range(value, dtype) if is_image(value) else value for name, value in batch.items()}
 
 
 def to_range(image: Tensor, dtype: torch.dtype) -> Tensor:

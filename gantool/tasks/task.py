@@ -45,3 +45,7 @@ class Task(nn.Module, ABC):
     @abstractmethod
     def generate(self, G: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Every image that G makes of a drawn batch, by name; G may be the averaged copy of self.G."""
+
+    def pictures(self, G: nn.Module, batch: Batch) -> dict[str, list[Tensor]]:
+        """What to show of a drawn batch, by name: columns of (N, C, H, W), whose rows belong together."""
+        return {name: [images] for name, images in self.generate(G, batch).items()}
