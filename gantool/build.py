@@ -58,6 +58,7 @@ def assemble(config: DictConfig, task: Task) -> GAN:
         recipes={"D": recipe_of(config, "D"), "G": recipe_of(config, "G")},
         augment=augment_of(config),
         n_critic=config.n_critic,
+        n_generator=config.n_generator,
         generator_batch_size=schedule_of(config, "generator_batch_size"),
         share_fakes=config.share_fakes,
         ema=instantiate(config.ema) if OmegaConf.is_dict(config.ema) else config.ema,
@@ -87,7 +88,7 @@ def recipe_of(config: DictConfig, player: Player) -> Recipe:
 
 def check(config: DictConfig) -> None:
     """Raise ValueError for numbers that no training can have, before anything is built."""
-    for key in ("images", "n_critic", "log_every", "samples"):
+    for key in ("images", "n_critic", "n_generator", "log_every", "samples"):
         whole(config, key, least=1)
     for key in ("sample_every", "checkpoint_every", "milestone_every", "seed"):
         whole(config, key, least=0)
@@ -105,6 +106,11 @@ def check(config: DictConfig) -> None:
         )
     if config.clip is not None and not (isinstance(config.clip, int | float) and config.clip > 0):
         raise ValueError(f"clip={config.clip}: the largest norm of a gradient is a positive number, or null.")
+    if config.n_critic > 1 and config.n_generator > 1:
+        raise ValueError(
+            f"n_critic={config.n_critic} n_generator={config.n_generator}: one player moves more often than "
+            "the other; set one of them to 1."
+        )
     of_G, of_D = (sizes(config, key) for key in ("generator_batch_size", "batch_size"))
     most = config.n_critic * of_D[-1]
     if of_G != of_D and of_G[0] > most:

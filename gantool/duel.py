@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from gantool.augment.augment import Augment
 from gantool.chance import keys, normal, uniform
+from gantool.history import History
 
 Verdict = dict[str, Tensor]  # what D answers: "logits", and whatever other heads it has
 
@@ -43,6 +44,8 @@ class Duel:
     real: Tensor
     fake: Tensor  # on D's turn without a graph, on G's turn attached to G's
     condition: Tensor | None = None  # labels (N,) or an image; the same for real and fake
+    inverse: nn.Module | None = None  # the generator of the opposite translation
+    history: History | None = None  # old fakes for D
     augment: Augment | None = None  # what D sees the images through
     key: Tensor | None = None  # (N,): the seed of what is random about each sample
     differentiated: frozenset[str] = frozenset()  # which of "real", "fake" a due penalty differentiates at
@@ -112,9 +115,12 @@ class Duel:
         """The logits of a verdict."""
         return self.verdict(view, exact)["logits"]
 
-    def detached(self) -> "Duel":
-        """The same duel for D, who must not reach into G."""
-        return replace(self, fake=self.fake.detach())
+    def for_D(self) -> "Duel":
+        """The same duel on D's turn, who must not reach into G, and may see older fakes among the new."""
+        fake = self.fake.detach()
+        return replace(
+            self, fake=fake if self.history is None else self.history(fake, self.chance("history", 2))
+        )
 
 
 def named(answer: Tensor | Verdict) -> Verdict:

@@ -41,6 +41,7 @@ class GAN(LightningModule):
         recipes: an optimizer for each player, by "D" and "G".
         augment: what D sees all images through; None = nothing.
         n_critic: updates of D for one of G.
+        n_generator: updates of G for one of D: D rests in all but one of so many iterations.
         generator_batch_size: images of G's update over all processes, at most n_critic minibatches; None =
             one minibatch.
         share_fakes: G's turn judges the fakes that D saw last, through the graph of the same pass.
@@ -59,6 +60,7 @@ class GAN(LightningModule):
         recipes: Mapping[Player, Recipe],
         augment: Augment | None = None,
         n_critic: int = 1,
+        n_generator: int = 1,
         generator_batch_size: Schedule | None = None,
         share_fakes: bool = False,
         ema: Schedule = 0.0,
@@ -76,6 +78,7 @@ class GAN(LightningModule):
         self.augment = augment
         self.recipes = recipes
         self.n_critic = n_critic
+        self.n_generator = n_generator
         self.generator_batch_size = generator_batch_size
         self.share_fakes = share_fakes
         self.ema = ema
@@ -125,7 +128,7 @@ class GAN(LightningModule):
         duels = None
         for turn, minibatch in enumerate(split(batch, size(batch) // self.n_critic)):
             drawn = self.draw(minibatch, turn, share)
-            duels = self.update("D", drawn)
+            duels = None if self.iteration % self.n_generator else self.update("D", drawn)
         if not self.share_fakes:
             whole = at(self.generator_batch_size, self.images) or size(drawn) * share.world
             count = int(whole) // share.world
@@ -179,7 +182,7 @@ class GAN(LightningModule):
         played = None
         for chunk in split(batch, self.micro_batch or size(batch)):
             played = duels if duels is not None and shares else self.duels(chunk)
-            seen = [duel.detached() for duel in played] if player == "D" and shares else played
+            seen = [duel.for_D() for duel in played] if player == "D" else played
             losses = self.objective(player, seen, self.iteration, self.images)
             share = size(chunk) / size(batch)
             loss = total(list(losses.values()))

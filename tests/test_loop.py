@@ -175,6 +175,15 @@ class Steps(Callback):
         self.of.append(trainer.optimizers.index(optimizer))
 
 
+@pytest.mark.parametrize("share_fakes", [False, True])
+def test_d_rests_while_g_takes_its_n_generator_steps(share_fakes: bool):
+    gan = GAN(task(), Objective(NonSaturating()), adam(), n_generator=3, share_fakes=share_fakes)
+    steps = Steps()
+    fit(gan, 5, steps)
+    assert steps.of == [0, 1, 1, 1, 0, 1, 1]
+    assert gan.images == 5 * BATCH
+
+
 @pytest.mark.parametrize("n_critic", [1, 2, 5])
 def test_d_steps_n_critic_times_before_each_step_of_g_and_lightning_counts_iterations(n_critic: int):
     gan, steps = GAN(task(), Objective(NonSaturating()), adam(), n_critic=n_critic), Steps()

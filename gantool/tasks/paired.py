@@ -1,0 +1,43 @@
+"""Image to image, learnt from pairs.
+
+Pix2pix: Isola et al. (2017), arXiv:1611.07004; SRGAN: Ledig et al. (2017), arXiv:1609.04802.
+"""
+
+from collections.abc import Callable
+from typing import final
+
+from torch import Tensor, nn
+
+from gantool.duel import Duel
+from gantool.shares import WHOLE, Share
+from gantool.tasks.task import Batch, Task
+
+
+@final
+class Paired(Task):
+    """One generator from sources to targets.
+
+    Args:
+        G: makes targets (N, C, H, W) in [-1, 1] of sources.
+        D: makes logits of targets and, if conditional, of the sources that they belong to.
+        conditional: D sees the source: is this a target of *this* source (pix2pix), or any target (SRGAN)?
+    """
+
+    def __init__(self, G: Callable[[], nn.Module], D: Callable[[], nn.Module], conditional: bool = True):
+        super().__init__()
+        self.G, self.D = G(), D()
+        self.conditional = conditional
+
+    def draw(self, batch: Batch, share: Share = WHOLE) -> Batch:
+        return dict(batch)
+
+    def duels(self, batch: Batch) -> list[Duel]:
+        source, target = batch["source"], batch["target"]
+        condition = source if self.conditional else None
+        return [Duel(self.G, self.D, source, target, self.G(source), condition)]
+
+    def generate(self, G: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        return {"fake": G(batch["source"])}
+
+    def pictures(self, G: nn.Module, batch: Batch) -> dict[str, list[Tensor]]:
+        return {"fake": [batch["source"], G(batch["source"]), batch["target"]]}
