@@ -18,6 +18,7 @@ from gantool.tasks.task import Player, Task
 TRUSTED = (
     "gantool.augment.",
     "gantool.data.",
+    "gantool.growth",
     "gantool.inits",
     "gantool.layers.",
     "gantool.loggers.",

@@ -73,6 +73,7 @@ class GAN(LightningModule):
         super().__init__()
         self.automatic_optimization = False
         objective.check(task, recipes["D"])
+        task.check(augment)
         self.task = task
         self.objective = objective
         self.augment = augment

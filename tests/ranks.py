@@ -11,11 +11,16 @@ import torch
 from pytorch_lightning import Trainer
 from torch import Tensor, nn
 
+from gantool.augment.adaptive import Adaptive
+from gantool.augment.augment import Chain
+from gantool.augment.pipeline import STEPS, Pipeline
+from gantool.augment.pseudo import Pseudo
 from gantool.data.module import ImageData
 from gantool.data.synthetic import synthetic
 from gantool.duel import Duel
 from gantool.fit import quiet
 from gantool.gan import GAN
+from gantool.history import History
 from gantool.inits import Normal
 from gantool.layers.synced import Synced
 from gantool.losses.adversarial import Hinge, LeastSquares, NonSaturating, RelativisticPairing, Wasserstein
@@ -23,6 +28,7 @@ from gantool.losses.consistency import Consistency, LatentConsistency, LatentDiv
 from gantool.losses.lecam import LeCam
 from gantool.losses.objective import Objective
 from gantool.losses.penalties import R1, R2, GradientPenalty
+from gantool.losses.reconstruction import Cycle
 from gantool.models import dcgan, wgan_gp
 from gantool.optim import Recipe
 from gantool.priors import Gaussian
@@ -64,6 +70,7 @@ class Translation(Task):
         super().__init__()
         self.G = nn.ModuleDict({side: nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1) for side in "ab"})
         self.D = nn.ModuleDict({side: dcgan.Discriminator(norm="none", **SIZES) for side in "ab"})
+        self.history = nn.ModuleDict({side: History(5) for side in "ab"})
 
     def draw(self, batch: Batch, share: Share = WHOLE) -> Batch:
         return batch
@@ -73,7 +80,9 @@ class Translation(Task):
         return [self.duel("b", a, b), self.duel("a", b, a)]
 
     def duel(self, side: str, source: Tensor, real: Tensor) -> Duel:
-        return Duel(self.G[side], self.D[side], source, real, self.G[side](source).tanh())
+        fake, history = self.G[side](source).tanh(), cast(History, self.history[side])
+        back = self.G["a" if side == "b" else "b"]
+        return Duel(self.G[side], self.D[side], source, real, fake, inverse=back, history=history)
 
     def generate(self, G: nn.Module, batch: Batch) -> dict[str, Tensor]:
         return {}
@@ -86,6 +95,10 @@ def gan(task: Callable[[], Task], objective: Objective, lr: float = 1e-2, **sett
     adam = partial(torch.optim.Adam, lr=lr, betas=(0.0, 0.9))
     recipes: dict[Any, Recipe] = {player: Recipe(adam) for player in "DG"}
     return GAN(made, objective, recipes, seed=5, **settings)
+
+
+def adaptive() -> Adaptive:
+    return Adaptive(target=0.1, images=300, every=2, start=0.5)
 
 
 def penalised() -> Objective:
@@ -107,7 +120,17 @@ VARIANTS: dict[str, Callable[[], GAN]] = {
     "relativistic, R1 and R2, micro-batches": lambda: gan(
         convolutional, Objective(RelativisticPairing(), D={"r1": R1(1.0), "r2": R2(1.0)}), micro_batch=2
     ),
-    "four networks": lambda: gan(Translation, Objective(LeastSquares(), D={"r1": R1(weight=1.0, every=2)})),
+    "four networks, R1": lambda: gan(Translation, Objective(LeastSquares(), D={"r1": R1(1.0, every=2)})),
+    "four networks, cycle, shared fakes": lambda: gan(
+        Translation, Objective(LeastSquares(), G={"cycle": Cycle(10.0)}), share_fakes=True
+    ),
+    "ADA and APA": lambda: gan(
+        convolutional,
+        Objective(NonSaturating()),
+        n_critic=2,
+        micro_batch=2,
+        augment=Chain([Pseudo(adaptive()), Pipeline(adaptive(), dict.fromkeys(STEPS, 1.0), antialias=True)]),
+    ),
     "packs, LeCam": lambda: gan(packed, Objective(NonSaturating(), D={"lecam": LeCam(decay=0.5)})),
     "consistency of images and latents": lambda: gan(
         convolutional,

@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping
 from math import pi, sqrt, tau
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from torch import Tensor
 
-from gantool.augment.augment import Augment, Chance
+from gantool.augment.adaptive import Adaptive
+from gantool.augment.antialias import antialiased
+from gantool.augment.augment import Chance
 from gantool.augment.draws import colours, normal, whole
+from gantool.augment.occasional import Occasional
 from gantool.augment.warp import matrix, product, warp
-from gantool.schedules import Schedule, at, moves
+from gantool.schedules import Schedule
 
 GEOMETRY = ("flip", "rotate90", "shift", "scale", "rotate", "stretch", "move")
 COLOUR = ("brightness", "contrast", "luma_flip", "hue", "saturation")
@@ -18,14 +21,14 @@ STEPS = (*GEOMETRY, *COLOUR, "cutout")
 
 
 @final
-class Pipeline(Augment):
+class Pipeline(Occasional):
     """Flips, moves, turns and recolours; each step happens to a sample with probability p times its weight.
 
     Appendix B. As long as p is well below 1, the distribution of augmented images determines that of the
     plain ones, so that no augmentation leaks into what G makes (section 2.2).
 
-    Differs from the paper: geometry is sampled bilinearly; the paper doubles the size with a wavelet filter
-    before and halves it after. Steps that happen to nobody cost the same as others.
+    Colour and cutout cost the same whether they happen or not; `gantool.augment.antialias` tells how geometry
+    differs from the authors'.
 
     Args:
         p: probability of each step, or how it moves. A constant one is kept in the buffer `p`, where whoever
@@ -33,30 +36,25 @@ class Pipeline(Augment):
         weights: of steps by name, 0 if not given. flip, rotate90, shift (whole pixels); scale, rotate,
             stretch (one axis against the other), move; brightness, contrast, luma_flip, hue, saturation;
             cutout.
+        antialias: sample geometry as published, between a doubling and a halving by a wavelet's filter;
+            otherwise bilinearly, which blurs what is turned or moved by parts of a pixel.
     """
 
-    p: Tensor
+    name: ClassVar[str] = "ada"
 
-    def __init__(self, p: Schedule, weights: Mapping[str, float]):
-        super().__init__()
-        if not moves(p) and not 0 <= at(p, 0) <= 1:
-            raise ValueError(f"augment: p={p} is a probability; give a number of 0 to 1, or a schedule.")
+    def __init__(self, p: Schedule | Adaptive, weights: Mapping[str, float], antialias: bool = False):
+        super().__init__(p)
         for step, weight in weights.items():
             if step not in STEPS:
                 raise ValueError(f"augment: weights.{step}: no such step; choose from {', '.join(STEPS)}.")
             if not 0 <= weight <= 1:
                 raise ValueError(f"augment: weights.{step}={weight} multiplies a probability; give 0 to 1.")
-        self.schedule = p
         self.weights = {step: float(weight) for step, weight in weights.items() if weight}
-        self.register_buffer("p", torch.tensor(float(at(p, 0))))
-
-    def advance(self, images: int) -> None:
-        if moves(self.schedule):
-            self.p.fill_(at(self.schedule, images))
+        self.seen_through = antialiased if antialias else warp
 
     def forward(self, image: Tensor, chance: Chance) -> Tensor:
         if any(step in self.weights for step in GEOMETRY):
-            image = warp(image, self.geometry(image, chance)[:, :2])
+            image = self.seen_through(image, self.geometry(image, chance)[:, :2])
         if any(step in self.weights for step in COLOUR):
             image = self.recoloured(image, chance)
         return self.cut(image, chance) if "cutout" in self.weights else image

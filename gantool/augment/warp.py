@@ -1,7 +1,9 @@
 """Affine maps of the plane, one per image, and images seen through them.
 
-Everything here is elementwise: products of matrices would be rounded by TF32 and by autocast.
+Maps are made elementwise: products of matrices would be rounded by TF32 and by autocast.
 """
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -23,28 +25,50 @@ def product(a: Tensor, b: Tensor) -> Tensor:
 def warp(image: Tensor, inverse: Tensor) -> Tensor:
     """Each pixel of (N, C, H, W) from where `inverse` takes it, bilinear, over a plane of mirrored images.
 
-    Linear in the image, by sums of gathered pixels, so it has derivatives of any order; grid_sample has one.
+    Exact where every pixel comes from a pixel; elsewhere bilinear sampling blurs: half a pixel aside, detail
+    has half of its energy. `gantool.augment.antialias` is for that.
 
     Args:
         image: (N, C, H, W).
         inverse: (N, 2, 3), from a place in the result to one in the image: (x, y) in pixels from the centre.
     """
-    N, C, H, W = image.shape
-    y = torch.arange(H, device=image.device, dtype=inverse.dtype)[:, None] - (H - 1) / 2
+    H, W = image.shape[2:]
+    y = torch.arange(H, device=image.device, dtype=inverse.dtype) - (H - 1) / 2
     x = torch.arange(W, device=image.device, dtype=inverse.dtype) - (W - 1) / 2
+    source_x, source_y = sources(inverse, x, y)
+    return bilinear(image, source_x + (W - 1) / 2, source_y + (H - 1) / 2, mirrored)
+
+
+def sources(inverse: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Where `inverse` takes the places of a grid with the columns x and the rows y: two of (N, H, W)."""
     by_x, by_y, by_1 = inverse[:, :, :, None, None].unbind(2)  # (N, 2, 1, 1) each
-    source_x, source_y = (by_x * x + by_y * y + by_1).unbind(1)  # (N, H, W) each
-    source_x, source_y = source_x + (W - 1) / 2, source_y + (H - 1) / 2
-    left, top = source_x.floor(), source_y.floor()
-    right_weight, low_weight = source_x - left, source_y - top
+    source_x, source_y = (by_x * x + by_y * y[:, None] + by_1).unbind(1)
+    return source_x, source_y
+
+
+def bilinear(image: Tensor, x: Tensor, y: Tensor, folded: Callable[[Tensor, int], Tensor]) -> Tensor:
+    """The image at the places (x, y) of (N, I, J), in pixels from the middle of the first: (N, C, I, J).
+
+    Linear in the image, by sums of gathered pixels, so it has derivatives of any order; grid_sample has one.
+
+    Args:
+        image: (N, C, H, W).
+        x: columns.
+        y: rows.
+        folded: pixels inside for whole numbers that may lie outside of a side.
+    """
+    N, C, H, W = image.shape
+    left, top = x.floor(), y.floor()
+    right, low = x - left, y - top  # how far from there: (N, I, J)
+    columns = ((folded(left, W), 1 - right), (folded(left + 1, W), right))
+    rows = ((folded(top, H) * W, 1 - low), (folded(top + 1, H) * W, low))
     flat = image.flatten(2)  # (N, C, H * W)
-    result = torch.zeros_like(flat)
-    for down, by_row in ((0, 1 - low_weight), (1, low_weight)):
-        for along, by_column in ((0, 1 - right_weight), (1, right_weight)):
-            place = mirrored(top + down, H) * W + mirrored(left + along, W)  # (N, H, W)
-            corner = flat.gather(2, place.view(N, 1, -1).expand(N, C, -1))
-            result = result + corner * (by_row * by_column).view(N, 1, -1)
-    return result.view(N, C, H, W)
+    corners = []
+    for row, by_row in rows:
+        for column, by_column in columns:
+            corner = flat.gather(2, (row + column).flatten(1)[:, None].expand(-1, C, -1))
+            corners.append(corner * (by_row * by_column).flatten(1)[:, None])
+    return sum(corners[1:], corners[0]).view(N, C, *x.shape[1:])
 
 
 def mirrored(place: Tensor, side: int) -> Tensor:
@@ -52,3 +76,8 @@ def mirrored(place: Tensor, side: int) -> Tensor:
     period = max(2 * (side - 1), 1)
     place = place.long() % period
     return torch.minimum(place, period - place) if side > 1 else torch.zeros_like(place)
+
+
+def repeated(place: Tensor, side: int) -> Tensor:
+    """Whole numbers folded into 0 ... side - 1 by repetition."""
+    return place.long() % side

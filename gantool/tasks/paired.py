@@ -8,6 +8,7 @@ from typing import final
 
 from torch import Tensor, nn
 
+from gantool.augment.augment import Augment
 from gantool.duel import Duel
 from gantool.shares import WHOLE, Share
 from gantool.tasks.task import Batch, Task
@@ -27,6 +28,13 @@ class Paired(Task):
         super().__init__()
         self.G, self.D = G(), D()
         self.conditional = conditional
+
+    def check(self, augment: Augment | None) -> None:
+        if augment is not None and self.conditional:
+            raise ValueError(
+                "augment: D sees each image beside its source, which would stay as it is while the image "
+                "moves; leave augment out, or set task.conditional=false model.D.source_channels=0."
+            )
 
     def draw(self, batch: Batch, share: Share = WHOLE) -> Batch:
         return dict(batch)

@@ -5,6 +5,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from gantool.augment.augment import Augment
 from gantool.duel import Duel
 from gantool.shares import WHOLE, Share
 
@@ -26,6 +27,9 @@ class Task(nn.Module, ABC):
 
     G: nn.Module
     D: nn.Module
+
+    def check(self, augment: Augment | None) -> None:
+        """Raise ValueError for an augmentation that this task's images must not go through."""
 
     def advance(self, images: int) -> None:
         """Move what is scheduled to its value at `images` seen; called before each iteration."""
