@@ -2,13 +2,12 @@
 
 import shutil
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import nn
 
 from gantool.tasks.task import Task
+from gantool.teams import members
 
 COMPILERS = ("g++", "clang++", "cl")
 
@@ -35,11 +34,3 @@ def compile_players(task: Task, backend: str) -> None:
     for player in (task.G, task.D):
         for network in members(player):
             network.compile(backend=backend)
-
-
-def members(player: nn.Module) -> Iterator[nn.Module]:
-    """The networks of a player: itself, or those of a team."""
-    if isinstance(player, nn.ModuleDict | nn.ModuleList):
-        yield from player.children()
-    else:
-        yield player

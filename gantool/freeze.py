@@ -2,16 +2,22 @@
 
 from torch import nn
 
+from gantool.teams import members
+
 WEIGHTED = nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.Linear
 
 
-def lowest(network: nn.Module, layers: int) -> list[nn.Parameter]:
-    """Parameters of the first so many layers with weights, and of the norms behind each.
+def lowest(player: nn.Module, layers: int) -> list[nn.Parameter]:
+    """Parameters of the first so many layers with weights of each network, and of the norms behind each.
 
     The first layers of a discriminator see the image, those of a generator the latent.
 
-    Raises ValueError where the network has no more layers than that.
+    Raises ValueError where a network has no more layers than that.
     """
+    return [parameter for network in members(player) for parameter in first(network, layers)]
+
+
+def first(network: nn.Module, layers: int) -> list[nn.Parameter]:
     found: list[nn.Parameter] = []
     count = 0
     for module in network.modules():

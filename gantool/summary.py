@@ -1,5 +1,6 @@
 """What is about to be trained, and where everything is afterwards: lines of a label and a text."""
 
+from collections import Counter
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -12,6 +13,7 @@ from gantool.callbacks.progress import duration
 from gantool.data.image_set import ImageSet
 from gantool.gan import GAN
 from gantool.plan import Plan
+from gantool.teams import members
 
 
 def parameters(network: nn.Module) -> int:
@@ -19,18 +21,25 @@ def parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
 
 
+def kinds(player: nn.Module) -> str:
+    """`dcgan.Generator`, or of a team `lapgan.CoarsestGenerator + 2 lapgan.Generator`."""
+    types = [type(network) for network in members(player)]
+    names = Counter(f"{it.__module__.removeprefix('gantool.models.')}.{it.__name__}" for it in types)
+    return " + ".join(f"{count} {name}" if count > 1 else name for name, count in names.items())
+
+
 def before(gan: GAN, images: ImageSet, config: DictConfig, plan: Plan, trainer: Trainer) -> str:
     """Networks, data, length, machine."""
     rows: list[tuple[str, str]] = []
     for player, network in (("Generator", gan.task.G), ("Discriminator", gan.task.D)):
-        name = f"{type(network).__module__.removeprefix('gantool.models.')}.{type(network).__name__}"
-        rows.append((player, f"{name}, {parameters(network):,} parameters"))
+        rows.append((player, f"{kinds(network)}, {parameters(network):,} parameters"))
     channels, height, width = images.shape
     classes = f", {images.classes} classes" if images.classes else ""
     mirrored = ", and mirrored" if config.data.mirror else ""
     rows.append(("Data", f"{len(images):,} images of {channels}x{height}x{width}{classes}{mirrored}"))
     epochs = config.images / len(images)
-    steps = f"{config.n_critic} of D per G" if config.n_critic > 1 else "D and G in turn"
+    of_D, of_G = config.n_critic, config.n_generator
+    steps = "D and G in turn" if of_D == of_G else f"{of_D} of D per G" if of_D > 1 else f"{of_G} of G per D"
     largest, *smaller = sizes(config, "batch_size")
     batch = f"{largest} to {smaller[-1]}" if smaller else f"{largest}"
     length = f"{config.images:,} images ({epochs:.1f} epochs), batches of {batch}, {steps}"

@@ -1,7 +1,6 @@
 """Noise to image, with or without a class label."""
 
 from collections.abc import Callable
-from typing import final
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +12,6 @@ from gantool.shares import WHOLE, Share
 from gantool.tasks.task import Batch, Task
 
 
-@final
 class Generation(Task):
     """One generator of latents against one discriminator.
 
@@ -44,6 +42,8 @@ class Generation(Task):
                 f"task.pack={pack}: a pack holds several classes, so D cannot be told one; use pack=1."
             )
         self.G, self.D = G(), D() if pack == 1 else Packed(D, pack)
+        if isinstance(self.G, nn.ModuleList | nn.ModuleDict):
+            raise ValueError("task=generation has one network for each player; that G is a team: task=pyramid.")
         self.prior = prior
         self.conditional = conditional
         self.dequantize = dequantize
