@@ -11,9 +11,9 @@ from rich.console import Console
 from gantool.checkpoint import load
 from gantool.data.module import to_range
 from gantool.data.order import Order
+from gantool.finished import device_of, generate, labels_of, set_of
 from gantool.metrics.metric import Metric
 from gantool.runs import checkpoint, find
-from gantool.sample import device_of, generate, labels_of, set_of
 from gantool.seeds import mix
 from gantool.summary import lines
 

@@ -26,6 +26,14 @@ class Verb(NamedTuple):
 VERBS = (
     Verb("train", "train a GAN", ("model=wgan data=digits", "-m seed=1,2,3", "resume=latest images=200_000")),
     Verb("sample", "images from a trained generator", ("run=latest", "run=latest count=16 label=3 seed=1")),
+    Verb("interpolate", "a walk from image to image", ("run=latest", "run=latest points=[3,17] video=gif")),
+    Verb(
+        "project", "the latent of a given image", ("run=latest image=photo.png", "run=RUN image=DIR label=3")
+    ),
+    Verb("mix", "the coarse styles of one image in another", ("run=latest", "run=latest layers=0-5 seed=1")),
+    Verb(
+        "directions", "what a latent space is sensitive to", ("run=latest", "run=latest count=3 layers=4-7")
+    ),
     Verb(
         "evaluate", "numbers for a trained generator", ("run=latest", "run=latest metrics=modes count=10_000")
     ),

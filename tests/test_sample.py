@@ -11,9 +11,10 @@ from small import composed, trained
 from torch import nn
 
 from gantool.checkpoint import load
+from gantool.finished import generate, truncate
 from gantool.images import picture_of, save, to_uint8
 from gantool.priors import Gaussian
-from gantool.sample import generate, main, truncate
+from gantool.sample import main
 from gantool.standing import standing_statistics
 from gantool.tasks.generation import Generation
 

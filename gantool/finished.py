@@ -1,0 +1,235 @@
+"""A trained generator, and how images are drawn from it: what all verbs that use one share."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from typing import Any, final
+
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from torch import Tensor, nn
+
+from gantool.build import refuse_foreign, whole
+from gantool.checkpoint import load
+from gantool.data.image_set import ImageSet
+from gantool.gan import GAN
+from gantool.layers.resolution import height_and_width
+from gantool.models.styled import Styled
+from gantool.priors import Gaussian, Truncated
+from gantool.runs import checkpoint, find
+from gantool.seeds import reseed
+from gantool.standing import needs_standing_statistics, standing_statistics
+from gantool.tasks.generation import Generation
+from gantool.tasks.task import Batch, Task, moved
+
+CPU = torch.device("cpu")
+
+
+@final
+@dataclass(frozen=True)
+class Finished:
+    """A run whose generator is ready to draw: on its device, in evaluation mode, truncated."""
+
+    gan: GAN
+    config: DictConfig  # of its training
+    path: Path  # of the checkpoint
+    folder: Path  # of the run
+    narrow: str  # what truncation adds to the name of a folder
+
+    @property
+    def G(self) -> nn.Module:
+        return self.gan.generator
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of its images."""
+        return self.config.data.channels, *height_and_width(self.config.data.resolution)
+
+    @property
+    def moment(self) -> str:
+        return f"{self.path} at {self.gan.images:,} images"
+
+    def out(self, chosen: str | None, name: str, ending: str) -> Path:
+        """The folder for what a verb makes, which then exists: the chosen one, or one inside the run."""
+        own = f"{name}-{self.gan.images:09d}-{ending}{self.narrow}"
+        out = Path(chosen) if chosen else self.folder / own
+        out.mkdir(parents=True, exist_ok=True)
+        return out
+
+
+def finished(cfg: DictConfig, truncation: Any = None, layers: Any = None) -> Finished:
+    """What `run`, `device`, `standing`, `seed`, `batch_size` and `trust` of a verb ask for.
+
+    Args:
+        cfg: of the verb.
+        truncation: see `truncate`.
+        layers: likewise.
+    """
+    if not isinstance(cfg.batch_size, int) or cfg.batch_size < 1:
+        raise ValueError(f"batch_size={cfg.batch_size}: give the images of one pass, 1 or more.")
+    whole(cfg, "seed", least=0)
+    path = checkpoint(cfg.run)
+    gan, config = load(path, cfg.trust)
+    refuse_translation(gan.task, path)
+    truncate(gan, truncation, layers)
+    gan.to(device_of(cfg.device))
+    classes = config.data.classes if config.task.get("conditional") else 1
+    settle(gan, torch.arange(cfg.batch_size) * classes // cfg.batch_size, cfg.seed, cfg.standing)
+    narrow = "" if truncation is None else f"-truncation{truncation}"
+    narrow += "" if layers is None else f"-layers{layers}"
+    return Finished(gan, config, path, find(cfg.run), narrow)
+
+
+def refuse_translation(task: Task, path: Path) -> None:
+    """Raise ValueError for a task that makes images of other images."""
+    if "latent" not in drawn(task, [0], torch.zeros(1, dtype=torch.long), 0):
+        name = type(task).__name__
+        raise ValueError(f"{path}: {name} makes images of images, not of latents: gantool translate.")
+
+
+def truncate(gan: GAN, threshold: Any, layers: Any = None) -> None:
+    """Trade variety for quality.
+
+    Of a generator with styles, the first `layers` styles (None = all) are drawn toward their mean, to
+    `threshold` times their distance: Karras et al. (2019), arXiv:1812.04948, section B; 1 changes nothing, 0
+    is the mean itself. Of any other with a Gaussian prior, latents come from within `threshold` standard
+    deviations: Brock et al. (2019), arXiv:1809.11096, section 3.1.
+
+    Raises ValueError for numbers that mean nothing to this generator.
+    """
+    if threshold is None:
+        if layers is not None:
+            raise ValueError(f"truncation_layers={layers} of what? Add truncation=0.7.")
+        return
+    number = isinstance(threshold, int | float) and not isinstance(threshold, bool) and isfinite(threshold)
+    G = gan.generator
+    if isinstance(G, Styled):
+        if not number:
+            raise ValueError(f"truncation={threshold}: give a number; 1 is none, 0.7 usual, 0 the mean.")
+        whole_one = isinstance(layers, int) and not isinstance(layers, bool) and 1 <= layers <= G.layers
+        if layers is not None and not whole_one:
+            raise ValueError(
+                f"truncation_layers={layers}: this generator has {G.layers} layers; give 1 to {G.layers}."
+            )
+        G.truncate(float(threshold), layers)
+        return
+    if not number or threshold <= 0:
+        raise ValueError(
+            f"truncation={threshold}: give a number of standard deviations above 0, such as 0.7."
+        )
+    if layers is not None:
+        raise ValueError(f"truncation_layers={layers}: this generator has no styles; leave it out.")
+    if not isinstance(gan.task, Generation) or not isinstance(gan.task.prior, Gaussian):
+        raise ValueError(
+            f"truncation={threshold}: only Gaussian latents can be truncated; this model has others."
+        )
+    gan.task.prior = Truncated(gan.task.prior, float(threshold))
+
+
+@torch.no_grad()
+def settle(gan: GAN, labels: Tensor, seed: int, standing: bool | str) -> None:
+    """Put the generator into evaluation mode, with standing statistics where they are wanted.
+
+    Args:
+        gan: whose generator is changed.
+        labels: (N,), of the batches that the statistics are taken over.
+        seed: of their latents.
+        standing: true, false, or `auto` where they are needed.
+    """
+    if standing not in (True, False, "auto"):
+        raise ValueError(f"standing={standing}: give true, false or auto.")
+    if needs_standing_statistics(gan) if standing == "auto" else standing:
+        with torch.random.fork_rng(devices=[]):
+            reseed(CPU, seed, "standing")
+            standing_statistics(gan.generator, gan.task, {"label": labels})
+    gan.generator.eval()
+
+
+@torch.no_grad()
+def generate(gan: GAN, labels: Tensor, seed: int, batch_size: int, standing: bool | str) -> Iterator[Tensor]:
+    """Images of (N, C, H, W) in [-1, 1], batch by batch, for labels of (count,).
+
+    The latents depend on `seed` and the number of the image alone, not on how many there are, the batch size
+    or the device.
+    """
+    settle(gan, labels.repeat(-(-batch_size // len(labels)))[:batch_size], seed, standing)
+    for start in range(0, len(labels), batch_size):
+        some = labels[start : start + batch_size]
+        batch = drawn(gan.task, range(start, start + len(some)), some, seed)
+        yield gan.task.generate(gan.generator, moved(batch, gan.generator))["fake"].cpu()
+
+
+def drawn(task: Task, numbers: Sequence[int], labels: Tensor, seed: int) -> Batch:
+    """What a task draws for images of these numbers, each from a seed of its own, on the CPU.
+
+    Args:
+        numbers: 3 is the image that `gantool sample` calls 000003.png.
+        labels: (N,), as many.
+    """
+    each: list[Batch] = []
+    with torch.random.fork_rng(devices=[]):
+        for number, label in zip(numbers, labels, strict=True):
+            reseed(CPU, seed, "latents", number)
+            each.append(task.draw({"label": label[None]}))
+    return {name: torch.cat([one[name] for one in each]) for name in each[0]}
+
+
+def labels_of(label: Any, count: int, config: DictConfig) -> Tensor:
+    """The class of each of the first `count` images: (count,), see `labels_for`."""
+    return labels_for(label, range(count), config)
+
+
+def labels_for(label: Any, numbers: Sequence[int], config: DictConfig) -> Tensor:
+    """A class index for each image: (N,).
+
+    Args:
+        label: a name, a number, or a list of them, taken in turn; None = image n is of class n modulo K.
+        numbers: of the images.
+        config: of the training.
+    """
+    if not config.task.get("conditional"):
+        if label is not None:
+            raise ValueError(f"label={label}: this model is not conditional; it makes images of any class.")
+        return torch.zeros(len(numbers), dtype=torch.long)
+    classes, names = config.data.classes, list(config.data.names)
+    if label is None:
+        return torch.tensor([number % classes for number in numbers])
+    wanted = list(label) if OmegaConf.is_list(label) else [label]
+    if not wanted:
+        raise ValueError("label=[]: give a class, or several.")
+    indices = [index_of(one, classes, names) for one in wanted]
+    return torch.tensor([indices[place % len(indices)] for place in range(len(numbers))])
+
+
+def index_of(label: Any, classes: int, names: list[str]) -> int:
+    if str(label) in names:
+        return names.index(str(label))
+    if isinstance(label, int) and 0 <= label < classes:
+        return label
+    raise ValueError(f"label={label}: the classes are 0 to {classes - 1}: {', '.join(names)}.")
+
+
+def set_of(config: DictConfig, trust: bool) -> ImageSet:
+    """The images that a run was trained on. Raises ValueError where anybody's code would make them."""
+    if not trust:
+        refuse_foreign({"data": {"set": OmegaConf.to_container(config.data.set)}})
+    return instantiate(config.data.set)
+
+
+def tell(sentence: str) -> None:
+    """Print what has been made, on one line that can be copied."""
+    Console(soft_wrap=True, highlight=False, markup=False).print(sentence)
+
+
+def device_of(name: str) -> torch.device:
+    """`auto` is the best device here. Raises ValueError for one that is not here."""
+    best = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(best if name == "auto" else name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device={name}: not available here; use auto or {best}.") from error
+    return device
