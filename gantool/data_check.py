@@ -1,34 +1,19 @@
 """`gantool data check`: what is in a data set, before training on it."""
 
-import hashlib
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
-from math import prod
-from typing import Any, final
+from collections.abc import Sequence
 
-import numpy as np
-from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gantool.data.decode import MODES
-from gantool.data.folder import format_of, only, survey
-from gantool.data.image_set import ImageSet
-from gantool.data.labels import Classes
-from gantool.data.resize import Format
-from gantool.data.scan import look_at, modes, sizes
-from gantool.data.shards import labelled, open_shards
+from gantool.data_facts import Facts, facts_of
 
 WIDTH = 80  # of the table, in letters
-FOLDER = "gantool.data.folder.folder"
-SHARDS = "gantool.data.shards.shards"
 ROWS = 12  # of each table; the rest is summed up
 FEW = 10_000  # images, below which a discriminator soon knows them by heart
-NAMED = 4  # groups of duplicates
+NAMED = 4  # groups of duplicates, images without a partner
 UNEVEN = 3  # the largest class, in sizes of the smallest
 MODE_NAMES = {
     "L": "L: grey, 8 bits",
@@ -39,134 +24,13 @@ MODE_NAMES = {
 }
 
 
-@final
-@dataclass(frozen=True)
-class Facts:
-    """What is known of a set."""
-
-    place: str
-    images: int
-    sizes: Counter[tuple[int, int]]  # (H, W)
-    modes: Counter[str]
-    classes: dict[str, int]  # in the order of their labels
-    duplicates: list[list[str]]  # names of images of equal pixels
-    corrupt: dict[str, str]  # name -> reason
-    shape: tuple[int, int, int] | None  # (C, H, W) of the images in training; None where there are none
-    depth: int  # bits
-    streamed: bool
-
-    @property
-    def bytes(self) -> int:
-        return self.images * prod(self.shape or (0,)) * self.depth // 8
-
-
 def main(cfg: DictConfig) -> None:
     """Print the facts; exit status 1 tells of corrupt files."""
-    kinds = {FOLDER: facts_of_folder, SHARDS: facts_of_shards}
-    facts = kinds.get(cfg.data.set["_target_"], facts_of_set)(cfg.data)
-    report(facts, mirror=cfg.data.mirror)
-    if facts.corrupt:
+    found = facts_of(cfg.data)
+    for facts in found:
+        report(facts, mirror=cfg.data.mirror)
+    if any(facts.corrupt for facts in found):
         raise SystemExit(1)
-
-
-def facts_of_folder(data: DictConfig) -> Facts:
-    """Of the files, without loading them as a set; corrupt ones are facts, not errors."""
-    wanted: Any = OmegaConf.to_container(data.set, resolve=True)
-    found = survey(wanted["path"], wanted["subset"], wanted["labels"], wanted["label_column"])
-    images = found.images
-    form = _form(images.facts, wanted)
-    total = form.bytes * len(images.names) if form else 0
-    in_memory = total < wanted["memory"] if wanted["in_memory"] == "auto" else wanted["in_memory"]
-    return Facts(
-        place=str(found.source.path / (wanted["subset"] or "")),
-        images=len(images.names),
-        sizes=sizes(images.facts),
-        modes=modes(images.facts),
-        classes=found.classes.counts() if found.classes else {},
-        duplicates=repeated(images.facts["digest"], lambda number: images.names[number]),
-        corrupt=images.corrupt,
-        shape=form.shape if form else None,
-        depth=form.depth if form else 8,
-        streamed=not in_memory,
-    )
-
-
-def facts_of_shards(data: DictConfig) -> Facts:
-    """Of the images in shards, each decoded once; corrupt ones are facts, not errors."""
-    wanted: Any = OmegaConf.to_container(data.set, resolve=True)
-    files = open_shards(wanted["path"], wanted["shuffle_shards"], wanted["cache"], wanted["cache_bytes"])
-    index = files.index
-    seen = look_at(files, "Looking at shards")
-    form, positions = _form(seen.facts, wanted), seen.readable.nonzero()[0]
-    labels = (
-        Classes(index.rows["label"][positions], list(index.names))
-        if labelled(index, wanted["labels"])
-        else None
-    )
-    return Facts(
-        place=wanted["path"],
-        images=len(seen.facts),
-        sizes=sizes(seen.facts),
-        modes=modes(seen.facts),
-        classes=labels.counts() if labels else {},
-        duplicates=repeated(seen.facts["digest"], lambda number: files.name(int(positions[number]))),
-        corrupt={**index.corrupt(), **seen.corrupt},
-        shape=form.shape if form else None,
-        depth=form.depth if form else 8,
-        streamed=True,
-    )
-
-
-def _form(facts: np.ndarray, wanted: Any) -> Format | None:
-    """What images of these facts become in training."""
-    if not len(facts):
-        return None
-    choices = (wanted[key] for key in ("resolution", "channels", "fit", "background"))
-    return format_of(modes(facts), only(sizes(facts)), *choices)
-
-
-def facts_of_set(data: DictConfig) -> Facts:
-    """Of any other set, as training gets it."""
-    images: ImageSet = instantiate(data.set)
-    channels, height, width = images.shape
-    digests = np.empty((len(images), 2), np.uint64)
-    for index in range(len(images)):
-        pixels = images[[index]]["image"].numpy().tobytes()
-        digests[index] = np.frombuffer(hashlib.blake2b(pixels, digest_size=16).digest(), np.uint64)
-    depth = 8 * images[[0]]["image"].element_size()
-    mode = next((name for name, facts in MODES.items() if facts == (channels, depth)), f"{channels} channels")
-    labels = None if images.labels is None else Classes(images.labels.numpy(), list(images.names))
-    return Facts(
-        place=data.set["_target_"],
-        images=len(images),
-        sizes=Counter({(height, width): len(images)}),
-        modes=Counter({mode: len(images)}),
-        classes=labels.counts() if labels else {},
-        duplicates=repeated(digests, lambda number: f"image {number}"),
-        corrupt={},
-        shape=images.shape,
-        depth=depth,
-        streamed=images.streamed,
-    )
-
-
-def repeated(digests: np.ndarray, name: Callable[[int], str]) -> list[list[str]]:
-    """Names of images with the same digest, group by group, in the order in which they first occur.
-
-    Args:
-        digests: (N, 2) uint64.
-        name: of the image of this number.
-    """
-    order = np.lexsort((digests[:, 1], digests[:, 0]))  # stable: equal ones stay in their order
-    alike = (digests[order][1:] == digests[order][:-1]).all(1)  # each with the one before
-    groups: list[list[int]] = []
-    for place in alike.nonzero()[0].tolist():
-        first, second = order[place : place + 2].tolist()
-        if groups and groups[-1][-1] == first:
-            groups[-1].append(second)
-        else:
-            groups.append([first, second])
-    return [[name(number) for number in group] for group in sorted(groups)]
 
 
 def report(facts: Facts, mirror: bool) -> None:
@@ -174,8 +38,10 @@ def report(facts: Facts, mirror: bool) -> None:
     table = Table(box=box.ROUNDED, show_header=False, width=min(WIDTH, console.width))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold", ratio=1)
-    table.add_row("data", Text(facts.place))
+    table.add_row(facts.label, Text(facts.place))
     table.add_row("images", f"{facts.images:,}")
+    if facts.held_out:
+        table.add_row("held out", f"{facts.held_out:,} of them, which training never sees")
     if facts.shape:
         channels, height, width = facts.shape
         held = "streamed from files" if facts.streamed else "held in memory"
@@ -187,8 +53,12 @@ def report(facts: Facts, mirror: bool) -> None:
     )
     table.add_row("modes", counts({MODE_NAMES.get(mode, mode): n for mode, n in facts.modes.most_common()}))
     table.add_section()
-    table.add_row("classes", counts(facts.classes) if facts.classes else "none")
-    table.add_section()
+    if facts.label == "data":
+        table.add_row("classes", counts(facts.classes) if facts.classes else "none")
+        table.add_section()
+    if facts.alone:
+        table.add_row("alone", Text(without_partner(facts.alone)))
+        table.add_section()
     table.add_row("duplicates", Text(duplicates(facts.duplicates)))
     table.add_row("corrupt", corrupt(facts.corrupt))
     if hints := advice(facts, mirror):
@@ -225,6 +95,11 @@ def duplicates(groups: list[list[str]]) -> str:
     return "\n".join([f"{repeats:,} {verb} the very pixels of another:", *lines])
 
 
+def without_partner(names: Sequence[str]) -> str:
+    more = f", and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return f"{len(names):,} have no partner, and are left out: {', '.join(names[:NAMED])}{more}"
+
+
 def corrupt(reasons: dict[str, str]) -> Text:
     """Every one by name: this is where to look for them."""
     if not reasons:
@@ -235,7 +110,7 @@ def corrupt(reasons: dict[str, str]) -> Text:
 
 def advice(facts: Facts, mirror: bool) -> list[str]:
     """What somebody who knows the trade would say."""
-    hints = []
+    hints = [*facts.hints]
     if facts.corrupt:
         hints.append("Repair or delete the corrupt files; training skips them, unless data.on_corrupt=fail.")
     if facts.images < FEW:

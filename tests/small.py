@@ -1,10 +1,13 @@
 """What tests share: composed configurations and tiny runs."""
 
+import re
 from pathlib import Path
 
 from hydra import compose, initialize_config_module
+from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
+from torch import Tensor
 
 # 16-pixel images and the narrowest networks that still are what they are.
 SMALL = (
@@ -17,7 +20,27 @@ SMALL = (
     "logger=none",
     "trainer.accelerator=cpu",
 )
-MODELS = sorted(path.stem for path in (Path(__file__).parent.parent / "conf" / "model").glob("*.yaml"))
+FOLDER = Path(__file__).parent.parent / "conf" / "model"
+MODELS = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def data_of(model: str) -> str:
+    """What a model learns from, by the task that its file chooses and the keys that its networks ask for."""
+    text = (FOLDER / f"{model}.yaml").read_text()
+    task = re.search(r"override /task: (\w+)", text)
+    if "${data.scale}" in text:
+        return "data=synthetic_superres"
+    kinds = {"paired": "synthetic_pairs", "unpaired": "synthetic_piles"}
+    return f"data={kinds.get(task[1] if task else '', 'synthetic')}"
+
+
+TRANSLATORS = [model for model in MODELS if data_of(model) != "data=synthetic"]
+
+
+def small(*overrides: str) -> list[str]:
+    """These overrides behind what makes a run tiny, with data that suit the model among them."""
+    models = [override.removeprefix("model=") for override in overrides if override.startswith("model=")]
+    return [*SMALL, *map(data_of, models), *overrides]
 
 
 def composed(*overrides: str, name: str = "train") -> DictConfig:
@@ -28,8 +51,15 @@ def composed(*overrides: str, name: str = "train") -> DictConfig:
     return cfg
 
 
+def batch_of(cfg: DictConfig, count: int) -> dict[str, Tensor]:
+    """`count` samples of the data of a configuration, as a task gets them."""
+    from gantool.data.module import ImageData
+
+    return ImageData(instantiate(cfg.data.set), batch_size=count, seed=0).preview(count)
+
+
 def trained(folder: Path, *overrides: str) -> int:
     """`gantool train` of a small model on synthetic images; answers the exit code."""
     from gantool.train import train
 
-    return train(composed(*SMALL, *overrides), folder, list(overrides), Console(quiet=True))
+    return train(composed(*small(*overrides)), folder, list(overrides), Console(quiet=True))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hydra.utils import get_object, instantiate
 from omegaconf import OmegaConf
-from small import MODELS, composed
+from small import MODELS, composed, data_of
 
 from gantool.gan import GAN
 from gantool.optim import Recipe
@@ -98,16 +98,30 @@ def test_every_setting_of_an_optimizer_reaches_both_players(optimizer: str):
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss_suits_a_discriminator_without_batch_norm(loss: str):
-    suited = ["prior=codes", "task.conditional=true"]  # what the losses of InfoGAN and AC-GAN ask for
-    cfg = composed(f"loss={loss}", "model.D.norm=layer", "data=synthetic", *suited)
+    suited = ["data=synthetic", "prior=codes", "task.conditional=true"]  # as InfoGAN and AC-GAN ask for
+    if loss in MODELS and data_of(loss) != "data=synthetic":
+        suited = [data_of(loss), f"model={loss}"]
+    if loss == "stylegan2":  # whose G has styles
+        suited = ["data=synthetic", "data.width=16", "model=stylegan2"]
+    else:
+        suited += ["model.D.norm=layer"]
+    cfg = composed(f"loss={loss}", *suited)
     task = instantiate(cfg.task, _convert_="all")
     recipes: Any = {p: Recipe(partial(get_object("torch.optim.SGD"), lr=0.1)) for p in "DG"}
     GAN(task, instantiate(cfg.loss, _convert_="all"), recipes)
 
 
+SUITED = {
+    "data=synthetic": ("digits", "mnist", "fashion_mnist", "cifar10", "synthetic", "stacked_mnist"),
+    "data=synthetic_pairs": ("synthetic_pairs", "pairs", "facades", "maps", "edges2handbags"),
+    "data=synthetic_piles": ("synthetic_piles", "two_folders", "horse2zebra", "monet2photo"),
+    "data=synthetic_superres": ("synthetic_superres", "superres"),
+}
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_every_model_resolves_with_every_kind_of_data(model: str):
-    for data in ("digits", "mnist", "fashion_mnist", "cifar10", "synthetic", "stacked_mnist"):
+    for data in SUITED[data_of(model)]:
         cfg = composed(f"model={model}", f"data={data}")
         assert OmegaConf.to_container(cfg, resolve=True)
         assert cfg.images == cfg.data.images

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from gantool.data.image_set import InMemory
-from gantool.data.module import Batches, ImageData, Mirrored, Order, by_class, to_range
+from gantool.data.image_set import InMemory, Mirrored
+from gantool.data.module import Batches, ImageData, Order, by_class, to_range
 
 
 def numbered(count: int, classes: int = 0) -> InMemory:

@@ -16,8 +16,8 @@ from shard_files import damaged, numbered, picture, tar
 from torch.utils.data import DataLoader
 
 from gantool.data import indexing
-from gantool.data.image_set import ImageSet
-from gantool.data.module import Batches, ImageData, Mirrored
+from gantool.data.image_set import ImageSet, Mirrored
+from gantool.data.module import Batches, ImageData
 from gantool.data.order import Order
 from gantool.data.shards import shards
 from gantool.data.tar import look

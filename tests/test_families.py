@@ -8,7 +8,7 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from PIL import Image
-from small import MODELS, SMALL, composed, trained
+from small import MODELS, batch_of, composed, data_of, small, trained
 
 from gantool.build import build
 from gantool.checkpoint import load, read
@@ -32,12 +32,16 @@ def test_a_family_trains_samples_and_comes_back_from_its_checkpoint(model: str, 
     gan, _ = load(tmp_path / "checkpoints" / "last.ckpt")
     for name, value in gan.state_dict().items():
         assert torch.equal(value, checkpoint["state_dict"][name])
-    fake = gan.task.generate(gan.generator, gan.task.draw({"label": torch.arange(4)}))["fake"]
-    assert fake.shape == (4, 3, 16, 16)
-    assert fake.isfinite().all()
+    drawn = gan.task.draw(batch_of(cfg, 4))
+    for fake in gan.task.generate(gan.generator, drawn).values():
+        assert fake.shape == (4, 3, 16, 16)
+        assert fake.isfinite().all()
 
-    with Image.open(tmp_path / "samples" / "000000016.png") as picture:
-        assert picture.size == (2 * 18 + 2, 2 * 18 + 2)
+    for name, columns in gan.task.pictures(gan.generator, drawn).items():
+        file = "000000016.png" if name == "fake" else f"000000016-{name}.png"
+        across, down = {1: (2, 2), 2: (2, 4), 3: (3, 4)}[len(columns)]
+        with Image.open(tmp_path / "samples" / file) as picture:
+            assert picture.size == (across * 18 + 2, down * 18 + 2)
     assert (tmp_path / "samples" / "real.png").exists()
 
 
@@ -46,7 +50,7 @@ def test_a_familys_numbers_survive_composition(model: str):
     """What a family's file says is what is composed: nothing that is listed later resets it."""
     path = Path(__file__).parent.parent / "conf" / "model" / f"{model}.yaml"
     said = plain(OmegaConf.load(path))
-    composition = plain(composed(f"model={model}", "data=synthetic"))
+    composition = plain(composed(f"model={model}", data_of(model)))
     for key in said.keys() - {"defaults", "model"}:
         value, result = said[key], composition[key]
         assert value.items() <= result.items() if isinstance(value, dict) else value == result
@@ -65,7 +69,7 @@ def test_the_same_seed_gives_the_same_first_weights_and_another_seed_others(mode
 
 
 def resolved(model: str, seed: int):
-    cfg = composed(*SMALL, f"model={model}", f"seed={seed}")
+    cfg = composed(*small(f"model={model}", f"seed={seed}"))
     OmegaConf.update(cfg, "data.names", [str(k) for k in range(10)])
     OmegaConf.resolve(cfg)
     return cfg

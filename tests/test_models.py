@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 import torch
 from hydra.utils import instantiate
-from small import MODELS, composed
+from small import MODELS, TRANSLATORS, batch_of, composed, data_of
 from torch import nn
 
 from gantool.layers.maxout import Maxout
@@ -41,30 +41,53 @@ def test_parameter_counts_are_the_published_ones(overrides: list[str], of_G: int
     assert parameters(task.D) == of_D
 
 
-UNBOUNDED = ("began", "lapgan", "r3gan", "transgan")  # the papers have no tanh
+PATCHES = ("cyclegan", "pix2pix")  # an answer for each
+UNBOUNDED = (
+    "began",
+    "lapgan",
+    "progan",
+    "r3gan",
+    "stylegan1",
+    "stylegan2",
+    "transgan",
+)  # the papers have no tanh
 
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("resolution", ["16", "28", "32", "64", "[24,40]"])
 def test_networks_make_and_judge_images_of_any_size_that_halves(model: str, resolution: str):
-    cfg = composed(f"model={model}", "data=synthetic", "data.width=2", f"data.resolution={resolution}")
+    cfg = composed(f"model={model}", data_of(model), "data.width=2", f"data.resolution={resolution}")
     task = instantiate(cfg.task, _convert_="all")
-    batch = task.draw({"label": torch.tensor([0, 1, 9])})
-    fake = task.generate(task.G, batch)["fake"]
+    batch = task.draw(batch_of(cfg, 3))
     height, width = cfg.data.resolution if resolution.startswith("[") else [int(resolution)] * 2
-    assert fake.shape == (3, 3, height, width)
-    assert model in UNBOUNDED or fake.abs().max() <= 1
-    for duel in task.duels({**batch, "image": torch.zeros_like(fake)}):
-        assert duel.real_logits.shape == duel.fake_logits.shape == (3,)
+    for fake in task.generate(task.G, batch).values():
+        assert fake.shape == (3, 3, height, width)
+        assert model in UNBOUNDED or fake.abs().max() <= 1
+    for duel in task.duels(batch):
+        assert duel.real_logits.shape == duel.fake_logits.shape
+        assert len(duel.real_logits) == 3
+        assert duel.real_logits.ndim == (4 if model in PATCHES else 1)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("model", MODELS)
 def test_networks_take_any_number_of_channels(model: str, channels: int):
-    cfg = composed(f"model={model}", "data=synthetic", "data.width=2", f"data.channels={channels}")
+    cfg = composed(f"model={model}", data_of(model), "data.width=2", f"data.channels={channels}")
     task = instantiate(cfg.task, _convert_="all")
-    batch = task.draw({"label": torch.tensor([0, 1])})
-    assert task.generate(task.G, batch)["fake"].shape == (2, channels, 16, 16)
+    for fake in task.generate(task.G, task.draw(batch_of(cfg, 2))).values():
+        assert fake.shape == (2, channels, 16, 16)
+
+
+@pytest.mark.parametrize("model", [model for model in TRANSLATORS if "superres" not in data_of(model)])
+def test_the_two_sides_of_a_translation_may_have_different_channels(model: str):
+    given = ["data.width=2", "data.channels=1", "data.source_channels=4"]
+    cfg = composed(f"model={model}", data_of(model), *given)
+    task = instantiate(cfg.task, _convert_="all")
+    batch = task.draw(batch_of(cfg, 2))
+    made = {name: fake.shape[1] for name, fake in task.generate(task.G, batch).items()}
+    assert made in ({"fake": 1}, {"ab": 1, "ba": 4})
+    for duel in task.duels(batch):
+        assert duel.real_logits.shape == duel.fake_logits.shape
 
 
 def test_a_128_pixel_dcgan_has_one_stage_more_and_a_28_pixel_one_starts_from_7():

@@ -10,7 +10,7 @@ import pytest
 import torch
 from command import Gantool, gantool_here  # noqa: F401
 from rich.console import Console
-from small import MODELS, SMALL, composed, trained
+from small import MODELS, SMALL, composed, small, trained
 
 from gantool import memory, rehearsal
 from gantool.build import build
@@ -31,7 +31,7 @@ def told(folder: Path, *overrides: str) -> tuple[int, str]:
     """Exit code and words of a dry run."""
     console = Console(record=True, width=400, file=open(os.devnull, "w"))  # noqa: SIM115
     given = [*overrides, "dry_run=true"]
-    composed_now = composed(*given) if any("resume=/" in it for it in given) else composed(*SMALL, *given)
+    composed_now = composed(*given) if any("resume=/" in it for it in given) else composed(*small(*given))
     code = train(composed_now, folder, given, console)
     console.file.close()
     return code, console.export_text()

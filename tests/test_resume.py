@@ -13,7 +13,7 @@ import pytest
 import torch
 from pytorch_lightning import Callback, Trainer
 from rich.console import Console
-from small import MODELS, SMALL, composed, trained
+from small import MODELS, composed, small, trained
 
 from gantool import fit as module
 from gantool import train as verb
@@ -195,14 +195,9 @@ def test_the_same_command_is_the_same_run():
 
 def start(folder: Path, *overrides: str) -> subprocess.Popen[bytes]:
     """`gantool train` as a process of its own."""
-    given = [
-        *SMALL,
-        "images=100_000",
-        "checkpoint_every=80",
-        "log_every=5",
-        f"hydra.run.dir={folder}",
-        *overrides,
-    ]
+    given = small(
+        "images=100_000", "checkpoint_every=80", "log_every=5", f"hydra.run.dir={folder}", *overrides
+    )
     command = [sys.executable, "-c", "from gantool.cli import main; main()", "train", *given]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from small import MODELS, composed, trained
+from small import MODELS, composed, data_of, trained
 
 from gantool.build import build
 from gantool.callbacks import checkpoints as module
@@ -194,7 +194,7 @@ def test_the_size_of_a_checkpoint_is_known_before_there_is_one(optimizer: str, t
 
 @pytest.mark.parametrize("model", MODELS)
 def test_the_size_is_known_for_every_model(model: str):
-    assert weight(build(composed(f"model={model}", "data=synthetic"))) > 0
+    assert weight(build(composed(f"model={model}", data_of(model)))) > 0
 
 
 def test_the_most_that_checkpoints_take():

@@ -1,18 +1,17 @@
 """The one DataModule: any set of images, as batches in an order that depends on nothing but the seed."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Literal, final
 
-import numpy as np
 import torch
 from pytorch_lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
 from gantool import batches, clouds
-from gantool.data.image_set import Batch, ImageSet
-from gantool.data.order import Order, Stretches
+from gantool.data.image_set import Batch, ImageSet, Walk, is_image
+from gantool.data.order import Order
 from gantool.data.resident import Positions, Resident, check, resident
 from gantool.gan import GAN
 from gantool.schedules import Schedule
@@ -27,7 +26,7 @@ class Batches(Sampler[list[int]]):
     """Endless batches of indices, from where training stands when first asked for.
 
     Args:
-        order: of all images.
+        order: the walk through all images.
         batch_size: of a minibatch, over all processes.
         images: seen so far.
         share: of this process: every `world`-th image of the batch.
@@ -36,7 +35,7 @@ class Batches(Sampler[list[int]]):
 
     def __init__(
         self,
-        order: Order,
+        order: Walk,
         batch_size: Schedule,
         images: Callable[[], int],
         share: Share = WHOLE,
@@ -57,39 +56,8 @@ class Batches(Sampler[list[int]]):
 
 
 @final
-class Mirrored(torch.utils.data.Dataset[Batch]):
-    """A set followed by its mirror images: index N + i is image i, left and right exchanged."""
-
-    def __init__(self, images: ImageSet):
-        self.images = images
-        self.stretches = None
-        if images.stretches is not None:
-            bounds = images.stretches.bounds
-            twice = np.concatenate([bounds, bounds[1:] + len(images)])
-            self.stretches = Stretches(twice, images.stretches.mixed, self._soon)
-
-    def __len__(self) -> int:
-        return 2 * len(self.images)
-
-    def _soon(self, stretches: Sequence[int]) -> None:
-        original = self.images.stretches
-        if original is not None and original.soon is not None:
-            original.soon([stretch % (len(original.bounds) - 1) for stretch in stretches])
-
-    def __getitem__(self, indices: list[int]) -> Batch:
-        count = len(self.images)
-        batch = self.images[[index % count for index in indices]]
-        mirrored = torch.tensor([index >= count for index in indices])
-        mirror = mirrored[:, None, None, None]
-        return {
-            name: torch.where(mirror, value.flip(3), value) if is_image(value) else value
-            for name, value in batch.items()
-        }
-
-
-@final
 class ImageData(LightningDataModule):
-    """Batches of a set: `image` (N, C, H, W) in [-1, 1], and `label` (N,) where the set has labels.
+    """Batches of a set: images (N, C, H, W) in [-1, 1], and `label` (N,) where the set has labels.
 
     Args:
         images: the set.
@@ -126,13 +94,14 @@ class ImageData(LightningDataModule):
         self.workers = (2 if images.streamed else 0) if workers is None else workers
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        shown = Mirrored(self.images) if self.mirror else self.images
-        order = Order(len(shown), self.seed, shown.stretches)
+        shown = self.images.mirrored() if self.mirror else self.images
         self.resident = resident(self.images, self.on_device, self.gan.device)
         source = shown if self.resident is None else Positions(len(shown))
         return DataLoader(
             source,  # pyright: ignore  # indexed by whole batches
-            sampler=Batches(order, self.batch_size, self.seen, self.gan.share, self.minibatches),
+            sampler=Batches(
+                shown.walk(self.seed), self.batch_size, self.seen, self.gan.share, self.minibatches
+            ),
             batch_size=None,
             num_workers=self.workers if self.resident is None else 0,
             pin_memory=torch.cuda.is_available(),
@@ -170,11 +139,6 @@ class ImageData(LightningDataModule):
         return in_range(batch, torch.get_default_dtype())
 
 
-def is_image(value: Tensor) -> bool:
-    """Whether an entry of a batch is images, (N, C, H, W)."""
-    return value.ndim == 4
-
-
 def in_range(batch: Batch, dtype: torch.dtype) -> Batch:
     """All images of a batch in [-1, 1]."""
     return {name: to_range(value, dtype) if is_image(value) else value for name, value in batch.items()}
@@ -208,10 +172,15 @@ def by_class(walk: Iterable[list[int]], labels: Tensor, count: int, classes: int
 
 
 def summary(images: ImageSet) -> dict[str, Any]:
-    """What a configuration needs to know of a set: channels, resolution, classes, names."""
+    """What a configuration needs to know of a set: channels, resolution, classes, names.
+
+    For translation they are those of what is to be made, and there are also the channels of its source.
+    """
     channels, height, width = images.shape
     resolution = height if height == width else [height, width]
+    source = {} if images.source_shape is None else {"source_channels": images.source_shape[0]}
     return {
+        **source,
         "channels": channels,
         "resolution": resolution,
         "classes": images.classes,
