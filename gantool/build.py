@@ -124,7 +124,7 @@ def check(config: DictConfig) -> None:
             f"share_fakes=true lets G judge D's fakes, so generator_batch_size={config.generator_batch_size} "
             f"must be batch_size={config.batch_size}; set share_fakes=false."
         )
-    if config.task.get("conditional") and not config.data.classes:
+    if config.task.get("conditional") and "prior" in config.task and not config.data.classes:
         raise ValueError(
             "This model is conditional, but the data set has no classes: give it class folders or labels, "
             "or set task.conditional=false with networks that take no label."

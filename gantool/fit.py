@@ -54,6 +54,7 @@ def fit(plan: Plan, images: ImageSet, console: Console, command: list[str]) -> i
     folder = Path(plan.folder)
     speaks = machine.speaks(cfg)
     gan = build(cfg)
+    gan.task.suit(images.entries)
     if cfg.start is not None and plan.checkpoint is None:
         begin(gan, checkpoint(cfg.start))
     if plan.clock is not None:

@@ -6,7 +6,9 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn.functional import interpolate
 
+TRANSPARENT = (2, 4)  # channels, of which the last is alpha
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
 
@@ -35,14 +37,31 @@ def picture_of(images: np.ndarray, columns: int | None = None, gap: int = 2) -> 
 def table_of(columns: list[Tensor]) -> np.ndarray:
     """Images of K tensors (N, C, H, W) in [-1, 1] as one picture: what belongs together side by side.
 
-    Grey becomes RGB where others have colours; K = 1 is a plain grid.
+    Grey becomes RGB where others have colours, what has no alpha is opaque where others have one, and small
+    images are enlarged; K = 1 is a plain grid.
     """
-    most = max(column.shape[1] for column in columns)
-    alike = [column.expand(-1, most, -1, -1) if column.shape[1] == 1 else column for column in columns]
+    colours = max(column.shape[1] - (column.shape[1] in TRANSPARENT) for column in columns)
+    transparent = any(column.shape[1] in TRANSPARENT for column in columns)
+    height = max(column.shape[2] for column in columns)
+    alike = [in_channels(enlarged(column, height), colours, transparent) for column in columns]
     rows = np.stack([to_uint8(column) for column in alike], 1)  # (N, K, H, W, C)
     count, together, height, width, _ = rows.shape
     across = max(1, round((count * height / (width * together)) ** 0.5)) * together
     return picture_of(rows.reshape(count * together, *rows.shape[2:]), min(across, count * together))
+
+
+def enlarged(images: Tensor, height: int) -> Tensor:
+    """(N, C, H, W) to (N, C, height, …), every pixel a block."""
+    if images.shape[2] == height:
+        return images
+    return interpolate(images, scale_factor=height / images.shape[2], mode="nearest")
+
+
+def in_channels(images: Tensor, colours: int, transparent: bool) -> Tensor:
+    alpha = images[:, -1:] if images.shape[1] in TRANSPARENT else torch.ones_like(images[:, :1])
+    opaque = images[:, :-1] if images.shape[1] in TRANSPARENT else images
+    opaque = opaque.expand(-1, colours, -1, -1) if opaque.shape[1] == 1 else opaque
+    return torch.cat([opaque, alpha], 1) if transparent else opaque
 
 
 def save(picture: np.ndarray, path: Path) -> None:

@@ -43,7 +43,9 @@ class Generation(Task):
             )
         self.G, self.D = G(), D() if pack == 1 else Packed(D, pack)
         if isinstance(self.G, nn.ModuleList | nn.ModuleDict):
-            raise ValueError("task=generation has one network for each player; that G is a team: task=pyramid.")
+            raise ValueError(
+                "task=generation has one network for each player; that G is a team: task=pyramid."
+            )
         self.prior = prior
         self.conditional = conditional
         self.dequantize = dequantize

@@ -24,6 +24,8 @@ class Paired(Task):
         conditional: D sees the source: is this a target of *this* source (pix2pix), or any target (SRGAN)?
     """
 
+    entries = ("source", "target")
+
     def __init__(self, G: Callable[[], nn.Module], D: Callable[[], nn.Module], conditional: bool = True):
         super().__init__()
         self.G, self.D = G(), D()

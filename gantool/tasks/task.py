@@ -10,6 +10,11 @@ from gantool.duel import Duel
 from gantool.shares import WHOLE, Share
 
 Batch = dict[str, Tensor]
+CURES = {
+    ("image",): "data=folder, or another set of images",
+    ("source", "target"): "data=pairs, data=superres, or another set of pairs",
+    ("a", "b"): "data=two_folders, or another set of two piles",
+}
 Player = Literal["D", "G"]
 
 
@@ -27,6 +32,16 @@ class Task(nn.Module, ABC):
 
     G: nn.Module
     D: nn.Module
+    entries: tuple[str, ...] = ("image",)  # that a batch must hold
+
+    def suit(self, entries: tuple[str, ...]) -> None:
+        """Raise ValueError for data that this task cannot learn from."""
+        if self.entries != entries:
+            needs, there = " and ".join(self.entries), " and ".join(entries)
+            raise ValueError(
+                f"This model learns from {needs}, but this data set holds {there}: choose "
+                f"{CURES[self.entries]}."
+            )
 
     def check(self, augment: Augment | None) -> None:
         """Raise ValueError for an augmentation that this task's images must not go through."""

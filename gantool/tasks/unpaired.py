@@ -28,6 +28,8 @@ class Unpaired(Task):
         history: old fakes that each D sees among the new.
     """
 
+    entries = ("a", "b")
+
     def __init__(
         self,
         G: Callable[..., nn.Module],
