@@ -17,7 +17,7 @@ from gantool.checkpoint import load
 from gantool.data.image_set import ImageSet
 from gantool.gan import GAN
 from gantool.layers.resolution import height_and_width
-from gantool.models.styled import Styled
+from gantool.layers.styled import Styled
 from gantool.priors import Gaussian, Truncated
 from gantool.runs import checkpoint, find
 from gantool.seeds import reseed

@@ -13,7 +13,7 @@ from gantool.build import whole
 from gantool.chosen import Chosen, chosen, pictures
 from gantool.finished import Finished, finished, tell
 from gantool.images import MODES, picture_of, save
-from gantool.models.styled import Styled
+from gantool.layers.styled import Styled
 from gantool.spaces import Space, evenly, space_of
 
 VIDEOS = ("gif", "webp")

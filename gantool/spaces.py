@@ -13,7 +13,7 @@ from gantool import clouds
 from gantool.duel import apply
 from gantool.finished import Finished
 from gantool.first_layer import first_matrix
-from gantool.models.styled import Styled
+from gantool.layers.styled import Styled
 from gantool.priors import Gaussian, Truncated
 from gantool.summary import kinds
 from gantool.tasks.generation import Generation

@@ -20,7 +20,7 @@ from gantool import directions, interpolate, mix, project, sample
 from gantool.chosen import chosen
 from gantool.finished import Finished, drawn, finished, refuse_translation
 from gantool.images import picture_of
-from gantool.models.styled import Styled
+from gantool.layers.styled import Styled
 from gantool.spaces import space_of
 from gantool.tasks.paired import Paired
 from gantool.train import train

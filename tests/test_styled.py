@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gantool.models.styled import Styled
+from gantool.layers.styled import Styled
 
 LAYERS = 4
 

@@ -18,11 +18,11 @@ from torch.nn.functional import conv2d, interpolate, one_hot, pad
 from gantool.duel import Duel
 from gantool.layers.modulated import ModulatedConv, ToImage
 from gantool.layers.resample import Taps, blur, downsample, upsample
+from gantool.layers.styled import Styled
 from gantool.layers.tapered import widths_of
 from gantool.losses.path_length import PathLength, lengths
 from gantool.losses.penalties import squared_slope
 from gantool.models.dcgan import Generator as DCGAN
-from gantool.models.styled import Styled
 from gantool.models.stylegan2 import Discriminator, Generator
 from gantool.summary import parameters
 

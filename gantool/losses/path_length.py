@@ -8,9 +8,9 @@ from torch import Tensor
 
 from gantool.chance import normal
 from gantool.duel import Duel
+from gantool.layers.styled import Styled
 from gantool.losses.observed import Observed
 from gantool.losses.term import Term
-from gantool.models.styled import Styled
 from gantool.schedules import Schedule
 from gantool.tasks.task import Task
 

@@ -15,8 +15,8 @@ from gantool.layers.minibatch import MinibatchStandardDeviation
 from gantool.layers.modulated import ModulatedConv, ToImage
 from gantool.layers.resample import blur, downsample, upsample
 from gantool.layers.resolution import Resolution, halvings
+from gantool.layers.styled import Styled
 from gantool.layers.tapered import widths_of
-from gantool.models.styled import Styled
 
 TAPS = [1.0, 3.0, 3.0, 1.0]
 
