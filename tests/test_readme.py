@@ -40,7 +40,13 @@ def test_every_command_works(gantool: Gantool, tmp_path: Path):  # noqa: F811
     width = ["model.G.width=4"]
     other = tmp_path / "other"
     assert gantool("train", "model=dcgan", *SHORT, *width, f"hydra.run.dir={other}").code == 0
-    places = {"data.path=DIR": f"data.path={folder}", "run=RUN": f"run={run}", "start=RUN": f"start={other}"}
+    places = {
+        **{f"data.{key}=DIR": f"data.{key}={folder}" for key in ("source", "target", "a", "b")},
+        "data.path=DIR": f"data.path={folder}",
+        "image=photo.png": f"image={folder / '0.png'}",
+        "run=RUN": f"run={run}",
+        "start=RUN": f"start={other}",
+    }
 
     for command in commands():
         words = [places.get(word, word) for word in command[1:]]
@@ -55,6 +61,8 @@ def test_every_command_works(gantool: Gantool, tmp_path: Path):  # noqa: F811
             resumes = any(word.startswith("resume=") for word in words)
             words = [word for word in words if not word.startswith("images=")]
             words += ["images=64"] if resumes else [*SHORT, *width]
+        if words[0] == "project":
+            words.append("steps=3")
         answer = gantool(*words)
         assert answer.code == 0, (words, answer.err)
 
