@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gantool import clouds
 from gantool.callbacks.samples import Samples
-from gantool.data.module import ImageData, to_range
+from gantool.data.module import ImageData, in_range, to_range
 from gantool.data.points import Points, grid, ring, swiss_roll
 from gantool.data.stacked_mnist import Stacked, stacked_mnist
 from gantool.models import mlp
@@ -106,7 +106,7 @@ def test_impossible_numbers_are_refused(make: Any, message: str):
 def test_points_pass_the_data_module_unchanged():
     images = grid(count=3000)
     data = ImageData(images, batch_size=4, seed=0)
-    assert torch.equal(data.on_range(images[[3, 1]])["image"], images[[3, 1]]["image"])
+    assert torch.equal(in_range(images[[3, 1]], torch.float32)["image"], images[[3, 1]]["image"])
     assert torch.equal(to_range(images[[5]]["image"], torch.float64), images[[5]]["image"].double())
     assert len(data.preview(64)["image"]) == clouds.COUNT
     assert len(data.preview(2500)["image"]) == 2500

@@ -189,7 +189,9 @@ def test_norms_standardise_over_their_axes(kind: str, axes: tuple[int, ...]):
 
 
 def test_an_unknown_norm_is_refused_with_the_choices():
-    with pytest.raises(ValueError, match="norm=batchnorm: choose one of batch, layer, instance, pixel, none"):
+    with pytest.raises(
+        ValueError, match="norm=batchnorm: choose one of batch, layer, instance, plain_instance"
+    ):
         norm("batchnorm", 3)
 
 
