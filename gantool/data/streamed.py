@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gantool.data.decode import Corrupt, decode
 from gantool.data.files import Files, Lost
 from gantool.data.image_set import Batch, ImageSet, InMemory
+from gantool.data.pictures import Pictures
 from gantool.data.resize import Format
 from gantool.data.threads import in_threads
 
@@ -89,13 +89,4 @@ class Streamed(ImageSet):
         )
 
     def _image(self, position: int) -> np.ndarray:
-        try:
-            return self.form(decode(self.files.read(position)))
-        except Lost:
-            raise
-        except Corrupt as error:
-            reason = error
-        except Exception as error:  # of the disk, of the zip, of its compression
-            reason = " ".join(str(error).split()) or type(error).__name__
-        name = self.files.name(position)
-        raise ValueError(f"{name} in {self.files.place} cannot be read any more ({reason}).")
+        return self.form(Pictures(self.files)[position])
