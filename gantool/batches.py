@@ -20,10 +20,10 @@ def size(schedule: Schedule, images: int) -> int:
 
 def iterations(cfg: DictConfig, seen: int = 0) -> Iterator[tuple[int, int]]:
     """From `seen` images to the end of the run: (count, images of each) of iterations that are alike."""
-    schedule = schedule_of(cfg, "batch_size")
-    while seen < cfg.images:
-        step = cfg.n_critic * size(schedule, seen)
-        count = 1 if callable(schedule) else -(-(cfg.images - seen) // step)
+    schedule, images, n_critic = schedule_of(cfg, "batch_size"), cfg.images, cfg.n_critic  # slow to read
+    while seen < images:
+        step = n_critic * size(schedule, seen)
+        count = 1 if callable(schedule) else -(-(images - seen) // step)
         yield count, step
         seen += count * step
 

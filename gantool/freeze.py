@@ -2,9 +2,13 @@
 
 from torch import nn
 
+from gantool.layers.equalized import EqualizedConv, EqualizedLinear
+from gantool.layers.equalized_resize import DownConv, UpConv
+from gantool.layers.modulated import ModulatedConv, ToImage
 from gantool.teams import members
 
-WEIGHTED = nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.Linear
+PLAIN = nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.Linear
+WEIGHTED = PLAIN | EqualizedConv | EqualizedLinear | UpConv | DownConv | ModulatedConv | ToImage
 
 
 def lowest(player: nn.Module, layers: int) -> list[nn.Parameter]:

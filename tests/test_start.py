@@ -4,9 +4,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from small import trained
+from hydra.utils import instantiate
+from small import composed, trained
 
 from gantool.checkpoint import read
+from gantool.freeze import lowest
+from gantool.tasks.task import Task
+
+
+def build_networks(model: str) -> Task:
+    return instantiate(composed(f"model={model}", "data=synthetic", "data.width=8").task, _convert_="all")
 
 
 def test_frozen_layers_are_bit_identical_after_training_and_the_others_move(tmp_path: Path):
@@ -21,6 +28,14 @@ def test_frozen_layers_are_bit_identical_after_training_and_the_others_move(tmp_
     moved = [name for name, value in before.items() if name.endswith("weight") and name in after]
     moved = [name for name in moved if not torch.equal(before[name], after[name])]
     assert {"task.D.layers.2.weight", "task.G.layers.0.weight"} <= set(moved)
+
+
+@pytest.mark.parametrize("model", ["progan", "stylegan1", "stylegan2"])
+def test_the_first_layer_of_a_network_with_equalised_layers_is_the_one_that_sees_the_image(model: str):
+    D = build_networks(model).D
+    [bias, weight] = sorted(lowest(D, 1), key=lambda parameter: parameter.ndim)
+    assert weight.shape[1:] == (3, 1, 1)
+    assert bias.shape == weight.shape[:1]
 
 
 def test_a_run_that_is_trained_no_further_is_the_one_it_started_from(tmp_path: Path):

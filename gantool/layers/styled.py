@@ -62,11 +62,15 @@ class Styled(nn.Module, ABC):
                 styles = self.mixed(styles, label, latent)
         return self.paint(styles)
 
+    def layers_now(self) -> int:
+        """How many of the styles an image takes at present: networks that grow take fewer."""
+        return self.layers
+
     def mixed(self, styles: Tensor, label: Tensor | None, latent: Tensor) -> Tensor:
         """From a random layer on, the styles of other latents, in a share `mixing` of the samples."""
         others = self.styles(torch.randn_like(latent), label)
         count = len(latent)
-        first = torch.randint(1, max(self.layers, 2), (count, 1), device=latent.device)
+        first = torch.randint(1, max(self.layers_now(), 2), (count, 1), device=latent.device)
         first = torch.where(torch.rand(count, 1, device=latent.device) < self.mixing, first, self.layers)
         other = torch.arange(self.layers, device=latent.device) >= first  # (N, L)
         return torch.where(other[:, :, None], others, styles)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from gantool.duel import Duel
+from gantool.duel import Duel, single
 from gantool.losses.term import Term
 from gantool.schedules import Schedule
 from gantool.tasks.task import Task
@@ -83,7 +83,7 @@ class GradientPenalty(Term):
         forbid_batch_norm(name, task.D)
 
     def forward(self, duel: Duel) -> Tensor:
-        real, fake = duel.real_view.detach(), duel.fake_view.detach()
+        real, fake = single(duel.real_view.detach()), single(duel.fake_view.detach())
         t = duel.chance("gradient penalty").view(-1, *[1] * (real.ndim - 1))  # (N, 1, 1, 1)
         between = torch.lerp(fake, real, t).requires_grad_()
         slope = squared_slope(duel.judge(between, exact=True), between).sqrt()
