@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from gantool.checkpoint import load
 from gantool.duel import Duel
+from gantool.layers.tapered import widths_of
 from gantool.losses.adversarial import RelativisticPairing
 from gantool.losses.drift import MeanDrift
 from gantool.losses.penalties import GradientPenalty
@@ -170,14 +171,14 @@ def test_smoothing_up_is_four_times_the_adjoint_of_smoothing_down():
 
 
 def test_widths_halve_above_32_pixels_unless_given():
-    assert r3gan.widths_of(768, None, (4, 4), 4) == [768] * 4
-    assert r3gan.widths_of(768, None, (4, 4), 7) == [768, 768, 768, 768, 384, 192, 96]
-    assert r3gan.widths_of(768, None, (7, 7), 3) == [768] * 3
-    assert r3gan.widths_of(768, None, (6, 4), 5) == [768, 768, 768, 384, 192]
-    assert r3gan.widths_of(1, None, (4, 4), 6) == [1] * 6
-    assert r3gan.widths_of(768, [1, 2, 3], (4, 4), 3) == [1, 2, 3]
+    assert widths_of(768, None, (4, 4), 4, full=32) == [768] * 4
+    assert widths_of(768, None, (4, 4), 7, full=32) == [768, 768, 768, 768, 384, 192, 96]
+    assert widths_of(768, None, (7, 7), 3, full=32) == [768] * 3
+    assert widths_of(768, None, (6, 4), 5, full=32) == [768, 768, 768, 384, 192]
+    assert widths_of(1, None, (4, 4), 6, full=32) == [1] * 6
+    assert widths_of(768, [1, 2, 3], (4, 4), 3, full=32) == [1, 2, 3]
     with pytest.raises(ValueError, match="3 stages, of 4x6, 8x12, 16x24 pixels"):
-        r3gan.widths_of(768, [1, 2], (4, 6), 3)
+        widths_of(768, [1, 2], (4, 6), 3, full=32)
 
 
 def test_the_label_alone_changes_r3gans_image_and_verdict():

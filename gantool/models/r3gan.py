@@ -10,12 +10,16 @@ from typing import final
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu
+from torch.nn.functional import leaky_relu
 
+from gantool.layers.resample import downsample, upsample
 from gantool.layers.resolution import Resolution, halvings
+from gantool.layers.tapered import widths_of
 
 ACTIVATION_GAIN = sqrt(2 / (1 + 0.2**2))  # keeps the second moment through a leaky ReLU of slope 0.2
 BLOCKS = 2  # of each stage
+FULL = 32  # pixels up to which stages have all of their channels, as for FFHQ-64 and FFHQ-256
+TAPS = [1.0, 3.0, 3.0, 1.0]  # [1, 2, 1] and [1, 1] convolved
 
 
 def scaled(layer: nn.Conv2d | nn.Linear, gain: float = 1.0) -> nn.Module:
@@ -62,55 +66,28 @@ class ResidualBlock(nn.Module):
 class Up(nn.Module):
     """(N, C, H, W) -> (N, C, 2H, 2W): each pixel becomes a block of 2x2, smoothed by [1, 2, 1] over zeros."""
 
-    kernel: Tensor
+    taps: Tensor
 
     def __init__(self):
         super().__init__()
-        self.register_buffer("kernel", smoothing() * 4, persistent=False)
+        self.register_buffer("taps", torch.tensor(TAPS), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        channels = x.shape[1]
-        kernel = self.kernel.expand(channels, -1, -1, -1)
-        return conv_transpose2d(x, kernel, stride=2, padding=1, groups=channels)
+        return upsample(x, self.taps)
 
 
 @final
 class Down(nn.Module):
     """(N, C, 2H, 2W) -> (N, C, H, W): smoothed by [1, 2, 1] over zeros, then the mean of 2x2."""
 
-    kernel: Tensor
+    taps: Tensor
 
     def __init__(self):
         super().__init__()
-        self.register_buffer("kernel", smoothing(), persistent=False)
+        self.register_buffer("taps", torch.tensor(TAPS), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        channels = x.shape[1]
-        return conv2d(x, self.kernel.expand(channels, -1, -1, -1), stride=2, padding=1, groups=channels)
-
-
-def smoothing() -> Tensor:
-    """[1, 2, 1] and [1, 1] convolved, in both directions, of sum 1: (1, 1, 4, 4)."""
-    row = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
-    return (row[:, None] * row)[None, None]
-
-
-def widths_of(width: int, widths: Sequence[int] | None, base: tuple[int, int], stages: int) -> list[int]:
-    """Channels of each stage, from the smallest to that of the image.
-
-    `width`, and half as many with each doubling of the longer side above 32 pixels, as for FFHQ-64 and
-    FFHQ-256. Raises ValueError where `widths` are too few or too many.
-    """
-    if widths is None:
-        doublings = [max((max(base) * 2**stage - 1).bit_length() - 5, 0) for stage in range(stages)]
-        return [max(width // 2**doubling, 1) for doubling in doublings]
-    if len(widths) != stages:
-        sizes = ", ".join(f"{base[0] * 2**stage}x{base[1] * 2**stage}" for stage in range(stages))
-        raise ValueError(
-            f"model.G.widths={list(widths)}: this resolution has {stages} stages, of {sizes} pixels; "
-            "give one width for each, or null."
-        )
-    return list(widths)
+        return downsample(x, self.taps)
 
 
 @final
@@ -142,7 +119,7 @@ class Generator(nn.Module):
     ):
         super().__init__()
         doublings, base = halvings(resolution)
-        stages = widths_of(width, widths, base, doublings + 1)
+        stages = widths_of(width, widths, base, doublings + 1, FULL)
         blocks = BLOCKS * len(stages)
         self.embedding = nn.Embedding(classes, embedding) if classes else None
         if self.embedding is not None:
@@ -195,7 +172,7 @@ class Discriminator(nn.Module):
     ):
         super().__init__()
         halving, base = halvings(resolution)
-        stages = widths_of(width, widths, base, halving + 1)[::-1]
+        stages = widths_of(width, widths, base, halving + 1, FULL)[::-1]
         blocks = BLOCKS * len(stages)
         layers: list[nn.Module] = [pointwise(channels, stages[0])]
         for stage, before in enumerate(stages):
