@@ -1,5 +1,6 @@
 """How many images an update takes: a number, or a schedule of images seen."""
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,11 +20,19 @@ def size(schedule: Schedule, images: int) -> int:
 
 
 def iterations(cfg: DictConfig, seen: int = 0) -> Iterator[tuple[int, int]]:
-    """From `seen` images to the end of the run: (count, images of each) of iterations that are alike."""
-    schedule, images, n_critic = schedule_of(cfg, "batch_size"), cfg.images, cfg.n_critic  # slow to read
+    """From `seen` images to the end of the run: (count, images of each) of iterations that are alike.
+
+    For batches that only grow or only shrink, as all our schedules do.
+    """
+    schedule, images, n_critic = schedule_of(cfg, "batch_size"), cfg.images, cfg.n_critic
     while seen < images:
-        step = n_critic * size(schedule, seen)
-        count = 1 if callable(schedule) else -(-(images - seen) // step)
+        batch, begin = size(schedule, seen), seen
+        step = n_critic * batch
+
+        def changed(later: int, batch: int = batch, begin: int = begin, step: int = step) -> bool:
+            return size(schedule, begin + later * step) != batch
+
+        count = 1 + bisect_left(range(1, -(-(images - seen) // step)), True, key=changed)
         yield count, step
         seen += count * step
 
