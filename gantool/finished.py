@@ -87,7 +87,7 @@ def refuse_translation(task: Task, path: Path) -> None:
     """Raise ValueError for a task that makes images of other images."""
     if "latent" not in drawn(task, [0], torch.zeros(1, dtype=torch.long), 0):
         name = type(task).__name__
-        raise ValueError(f"{path}: {name} makes images of images, not of latents: gantool translate.")
+        raise ValueError(f"{path}: {name} makes images of images, not of latents as this verb draws them.")
 
 
 def truncate(gan: GAN, threshold: Any, layers: Any = None) -> None:

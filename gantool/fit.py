@@ -76,7 +76,8 @@ def fit(plan: Plan, images: ImageSet, console: Console, command: list[str]) -> i
         return code
     if speaks:
         look = None if logger is None else logger.look
-        result = summary.after(folder, gan.images - first, time.perf_counter() - curves.began, look)
+        took, alone = time.perf_counter() - curves.began, gan.task.entries == ("image",)
+        result = summary.after(folder, gan.images - first, took, look, samples_more=alone)
         console.print(result, highlight=False, soft_wrap=True)
         if stop.received is not None:
             resume = f"Stopped by {stop.received.name}; go on with: gantool train resume={folder}"
@@ -94,7 +95,8 @@ def prepare(plan: Plan, trainer: Trainer, gan: GAN, data: ImageData) -> Any:
         if plan.choices:
             logger.log_choices(plan.choices)
     trainer.loggers = [MetricsCSV(folder, gan.images), *([] if logger is None else [logger])]
-    samples = Samples(folder, data.preview(cfg.samples), cfg.sample_every, logger, cfg.seed)
+    preview = shown(cfg, data).preview(cfg.samples)
+    samples = Samples(folder, preview, cfg.sample_every, logger, cfg.seed)
     trainer.callbacks.append(samples)  # pyright: ignore
     (folder / "config.yaml").write_text(OmegaConf.to_yaml(cfg))
     return logger
@@ -156,6 +158,13 @@ def data_of(cfg: DictConfig, images: ImageSet) -> ImageData:
         cfg.on_device,
         cfg.n_critic,
     )
+
+
+def shown(cfg: DictConfig, data: ImageData) -> ImageData:
+    """What pictures are made of: images that training never sees, where some are held out."""
+    if "held_out" not in cfg.data or cfg.data.get("hold_out") == 0:
+        return data
+    return data_of(cfg, instantiate(cfg.data.held_out))
 
 
 def trainer_of(cfg: DictConfig, command: list[str], callbacks: list[Callback]) -> Trainer:

@@ -63,8 +63,16 @@ def other_number(before: int, now: int) -> str:
     )
 
 
-def after(folder: Path, images: int, seconds: float, curves: str | None) -> str:
-    """Where everything is, how to look at the curves, and what to type next."""
+def after(folder: Path, images: int, seconds: float, curves: str | None, samples_more: bool) -> str:
+    """Where everything is, how to look at the curves, and what to type next.
+
+    Args:
+        folder: of the run.
+        images: of this training.
+        seconds: that it took.
+        curves: the command that shows them; None = nothing does.
+        samples_more: whether `gantool sample` works on it: not on what makes images of images.
+    """
     samples = sorted((folder / "samples").glob("[0-9]*.png"))
     rows: list[tuple[str, str]] = []
     rows.append(("Trained", f"{images:,} images in {duration(seconds)} ({images / seconds:,.0f} a second)"))
@@ -74,7 +82,8 @@ def after(folder: Path, images: int, seconds: float, curves: str | None) -> str:
     rows.append(("Numbers", str(folder / "metrics.csv")))
     if curves is not None:
         rows.append(("Curves", curves))
-    rows.append(("Next", f"gantool sample run={folder}"))
+    if samples_more:
+        rows.append(("Next", f"gantool sample run={folder}"))
     return lines(rows)
 
 

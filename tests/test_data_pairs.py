@@ -986,3 +986,27 @@ def test_emoji_have_a_partner_each(emoji: dict[str, str], caplog: pytest.LogCapt
     assert caplog.text == ""
     batch = images[range(0, 1911, 100)]
     assert (batch["target"][:, :, 0, 0] == 255).float().mean() > 0.8  # white shines through
+
+
+def test_pictures_show_what_training_never_sees(tmp_path: Path):
+    given = ["model=pix2pix", "data=pairs", "+data.width=4", "data.hold_out=2", "samples=2", "images=2"]
+    given += ["logger=none", "trainer.accelerator=cpu", f"data.path={tmp_path}"]
+    given += ["data.source=source", "data.target=target"]
+    for side, shift in (("source", 1), ("target", 101)):
+        (tmp_path / side).mkdir()
+        for k in range(10):
+            picture = np.full((16, 16, 3), 10 * k + shift, np.uint8)
+            Image.fromarray(picture).save(tmp_path / side / f"{k}.png")
+    cfg = small.composed(*given)
+    assert train(cfg, tmp_path / "run", given, Console(quiet=True)) == 0
+
+    with Image.open(tmp_path / "run" / "samples" / "real.png") as picture:
+        shown = set(np.unique(np.asarray(picture)).tolist()) - {0}  # the gap
+    data = small.composed(*given).data
+    training, kept = (
+        {int(images[[index]][side].max()) for index in range(len(images)) for side in ("source", "target")}
+        for images in (instantiate(data.set), instantiate(data.held_out))
+    )
+    assert shown == kept
+    assert len(kept) == 4
+    assert not kept & training
