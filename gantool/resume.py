@@ -9,8 +9,13 @@ from omegaconf import DictConfig, OmegaConf
 FREE = (
     "checkpoint_every",
     "compile",
+    "data.a",
+    "data.b",
     "data.path",
     "data.root",
+    "data.source",
+    "data.table",
+    "data.target",
     "data.workers",
     "disk_budget",
     "dry_run",

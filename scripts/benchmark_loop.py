@@ -115,6 +115,12 @@ def naive(width: int, iterations: int) -> float:
 
 
 def ours(width: int, iterations: int) -> float:
+    overrides = ["data=digits", f"data.width={width}", f"ema={EMA}"]
+    return training(overrides, BATCH, iterations)
+
+
+def training(overrides: list[str], batch: int, iterations: int) -> float:
+    """Milliseconds per iteration of `gantool train`."""
     from hydra import compose, initialize_config_module
     from omegaconf import OmegaConf
     from pytorch_lightning import Callback, Trainer
@@ -138,10 +144,9 @@ def ours(width: int, iterations: int) -> float:
         def __init__(self, callbacks: list[Callback], **settings: Any):
             super().__init__(callbacks=[clock, *callbacks], **settings)  # not the last picture
 
-    images = (iterations + WARM_UP) * BATCH
-    overrides = ["data=digits", f"data.width={width}", f"ema={EMA}", f"images={images}"]
+    images = (iterations + WARM_UP) * batch
     with initialize_config_module("gantool.conf", version_base="1.3"):
-        cfg = compose("train", overrides=[*overrides, "trainer.accelerator=cpu"])
+        cfg = compose("train", overrides=[*overrides, f"images={images}", "trainer.accelerator=cpu"])
     OmegaConf.set_struct(cfg, False)
     with tempfile.TemporaryDirectory() as folder:
         original, module.Trainer = module.Trainer, Timed
@@ -163,6 +168,12 @@ def memory(name: str, width: int) -> float:
     """Peak of a process that does nothing else, in MB."""
     command = [sys.executable, __file__, "--only", name, "--widths", str(width)]
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
+
+
+def peak() -> float:
+    """Most memory of this process so far, in MB."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line)
+    return int(line.split()[1]) / 1024
 
 
 def first_step() -> float:
@@ -189,8 +200,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.only:
         VARIANTS[arguments.only](arguments.widths[0], 20)
-        peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line)
-        print(int(peak.split()[1]) / 1024)
+        print(peak())
         return
 
     for width in arguments.widths:

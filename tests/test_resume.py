@@ -187,6 +187,13 @@ def test_only_what_leaves_the_run_the_same_may_change():
         continued(stored, composed_now, ["n_critic=2"])
 
 
+@pytest.mark.parametrize(("data", "key"), [("pairs", "source"), ("pairs", "target"), ("two_folders", "a")])
+def test_images_may_have_moved(data: str, key: str):
+    stored: dict[str, Any] = {"images": 10, "data": {key: "before"}}
+    given = [f"data={data}", f"data.{key}=now"]
+    assert continued(stored, composed(*given), given[1:]).data[key] == "now"
+
+
 def test_the_same_command_is_the_same_run():
     same_run({"a": {"b": 1}, "images": 5}, {"a": {"b": 1}, "images": 50})
     with pytest.raises(ValueError, match=r"a\.b=1.*a|a\.b"):
