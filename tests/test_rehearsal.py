@@ -46,7 +46,7 @@ def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_a_dry_run_of_every_model_says_what_its_training_takes(model: str, tmp_path: Path):
-    code, said = told(tmp_path / "run", f"model={model}", "n_critic=2", "images=1_000")
+    code, said = told(tmp_path / "run", f"model={model}", "n_critic=2", "n_generator=1", "images=1_000")
     assert code == 0
     assert re.search(r"Speed +[\d.e-]+ seconds for 1,000 images \([\d,]+ a second\)", said)
     assert re.search(r"Time +[\d:]+ for 1,008 images, with 1 picture and 1 checkpoint\n", said)

@@ -71,7 +71,7 @@ def assert_same_run(one: Path, other: Path) -> None:
 def test_a_killed_and_resumed_run_equals_the_uninterrupted_one(
     model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    overrides = [f"model={model}", "n_critic=2", *LENGTH]
+    overrides = [f"model={model}", "n_critic=2", "n_generator=1", *LENGTH]
     trained(tmp_path / "whole", *overrides)
     with monkeypatch.context() as patched:
         kill_at(9, patched)

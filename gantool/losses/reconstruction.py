@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import l1_loss, mse_loss
 
 from gantool.duel import Duel
+from gantool.layers.unobserved import unobserved
 from gantool.losses.term import Term
 from gantool.schedules import Schedule
 from gantool.tasks.task import Task
@@ -45,7 +46,8 @@ class Cycle(Distance):
 
     def forward(self, duel: Duel) -> Tensor:
         assert duel.inverse is not None
-        return self.between(duel.inverse(duel.fake), duel.source)
+        with unobserved(duel.inverse) as inverse:  # whose sources are real ones once it is used
+            return self.between(inverse(duel.fake), duel.source)
 
 
 @final
@@ -65,7 +67,8 @@ class Identity(Distance):
                 f"G takes {duel.source.shape[1]} channels, but identity shows it images of "
                 f"{duel.real.shape[1]}: remove that term with '~loss.G.identity'."
             )
-        return self.between(duel.generator(duel.real), duel.real)
+        with unobserved(duel.generator) as generator:
+            return self.between(generator(duel.real), duel.real)
 
 
 def two_ways(name: str, task: Task) -> None:
