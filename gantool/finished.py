@@ -54,10 +54,14 @@ class Finished:
 
     def out(self, chosen: str | None, name: str, ending: str) -> Path:
         """The folder for what a verb makes, which then exists: the chosen one, or one inside the run."""
-        own = f"{name}-{self.gan.images:09d}-{ending}{self.narrow}"
-        out = Path(chosen) if chosen else self.folder / own
+        out = self.place(chosen, name, ending)
         out.mkdir(parents=True, exist_ok=True)
         return out
+
+    def place(self, chosen: str | None, name: str, ending: str) -> Path:
+        """That folder, which may not exist yet."""
+        own = f"{name}-{self.gan.images:09d}-{ending}{self.narrow}"
+        return Path(str(chosen)).expanduser() if chosen is not None else self.folder / own
 
 
 def finished(cfg: DictConfig, truncation: Any = None, layers: Any = None) -> Finished:
@@ -86,8 +90,10 @@ def finished(cfg: DictConfig, truncation: Any = None, layers: Any = None) -> Fin
 def refuse_translation(task: Task, path: Path) -> None:
     """Raise ValueError for a task that makes images of other images."""
     if "latent" not in drawn(task, [0], torch.zeros(1, dtype=torch.long), 0):
-        name = type(task).__name__
-        raise ValueError(f"{path}: {name} makes images of images, not of latents as this verb draws them.")
+        raise ValueError(
+            f"{path}: {type(task).__name__} makes images of images, not of latents as this verb draws them; "
+            "use gantool translate."
+        )
 
 
 def truncate(gan: GAN, threshold: Any, layers: Any = None) -> None:

@@ -71,7 +71,7 @@ def after(folder: Path, images: int, seconds: float, curves: str | None, samples
         images: of this training.
         seconds: that it took.
         curves: the command that shows them; None = nothing does.
-        samples_more: whether `gantool sample` works on it: not on what makes images of images.
+        samples_more: whether it makes images of latents; otherwise it makes images of images.
     """
     samples = sorted((folder / "samples").glob("[0-9]*.png"))
     rows: list[tuple[str, str]] = []
@@ -82,8 +82,8 @@ def after(folder: Path, images: int, seconds: float, curves: str | None, samples
     rows.append(("Numbers", str(folder / "metrics.csv")))
     if curves is not None:
         rows.append(("Curves", curves))
-    if samples_more:
-        rows.append(("Next", f"gantool sample run={folder}"))
+    translate = f"gantool translate run={folder} input=DIR out=DIR"
+    rows.append(("Next", f"gantool sample run={folder}" if samples_more else translate))
     return lines(rows)
 
 

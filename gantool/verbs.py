@@ -26,6 +26,11 @@ class Verb(NamedTuple):
 VERBS = (
     Verb("train", "train a GAN", ("model=wgan data=digits", "-m seed=1,2,3", "resume=latest images=200_000")),
     Verb("sample", "images from a trained generator", ("run=latest", "run=latest count=16 label=3 seed=1")),
+    Verb(
+        "translate",
+        "images from images, as pix2pix and CycleGAN make them",
+        ("run=latest input=photo.jpg", "run=RUN input=DIR out=DIR direction=ba"),
+    ),
     Verb("interpolate", "a walk from image to image", ("run=latest", "run=latest points=[3,17] video=gif")),
     Verb(
         "project", "the latent of a given image", ("run=latest image=photo.png", "run=RUN image=DIR label=3")

@@ -28,7 +28,7 @@ def complete(gantool: Gantool, monkeypatch: pytest.MonkeyPatch):
 
 def test_the_first_word_is_a_verb(complete) -> None:
     assert complete("gantool ") == [verb.words[0] for verb in verbs.VERBS]
-    assert complete("gantool tr") == ["train"]
+    assert complete("gantool tr") == ["train", "translate"]
     assert complete("/usr/bin/gantool data ") == ["check"]
     assert complete("gantool nothing ") == []
 
@@ -54,7 +54,7 @@ def test_groups_that_a_verb_does_not_use_are_not_offered(complete) -> None:
 
 
 def test_only_the_line_before_the_cursor_counts(complete) -> None:
-    assert complete("gantool tr model=dcgan", point=len("gantool tr")) == ["train"]
+    assert complete("gantool tr model=dcgan", point=len("gantool tr")) == ["train", "translate"]
 
 
 def test_options_and_groups_of_a_list_are_offered(complete) -> None:

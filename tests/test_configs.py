@@ -81,7 +81,7 @@ def test_every_model_file_is_used_by_a_configuration_and_vice_versa():
 
 def test_every_key_of_training_is_read_by_somebody():
     code = "".join(path.read_text() for path in (ROOT / "gantool").rglob("*.py"))
-    for verb in ("train", "sample"):
+    for verb in ("train", "sample", "translate"):
         for key in written(CONF / f"{verb}.yaml").keys() - {"defaults", "hydra"}:
             assert re.search(rf"(cfg|config)\.{key}\b", code), f"nobody reads {key} of {verb}.yaml"
 

@@ -40,15 +40,20 @@ def test_every_command_works(gantool: Gantool, tmp_path: Path):  # noqa: F811
     width = ["model.G.width=4"]
     other = tmp_path / "other"
     assert gantool("train", "model=dcgan", *SHORT, *width, f"hydra.run.dir={other}").code == 0
+    translator = tmp_path / "translator"
+    pairs = ["data=synthetic_pairs", "data.width=4"]
+    assert gantool("train", "model=pix2pix", *pairs, *SHORT, f"hydra.run.dir={translator}").code == 0
     places = {
         **{f"data.{key}=DIR": f"data.{key}={folder}" for key in ("source", "target", "a", "b")},
         "data.path=DIR": f"data.path={folder}",
         "image=photo.png": f"image={folder / '0.png'}",
+        "input=DIR": f"input={folder}",
+        "input=photo.png": f"input={folder / '0.png'}",
         "run=RUN": f"run={run}",
         "start=RUN": f"start={other}",
     }
 
-    for command in commands():
+    for number, command in enumerate(commands()):
         words = [places.get(word, word) for word in command[1:]]
         if "data=mnist" in words:
             if "GANTOOL_DATA" not in os.environ:
@@ -61,6 +66,9 @@ def test_every_command_works(gantool: Gantool, tmp_path: Path):  # noqa: F811
             resumes = any(word.startswith("resume=") for word in words)
             words = [word for word in words if not word.startswith("images=")]
             words += ["images=64"] if resumes else [*SHORT, *width]
+        if words[0] == "translate":
+            words = [word for word in words if not word.startswith(("run=", "out="))]
+            words += [f"run={translator}", f"out={tmp_path / f'translated-{number}'}"]
         if words[0] == "project":
             words.append("steps=3")
         answer = gantool(*words)

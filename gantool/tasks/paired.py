@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gantool.augment.augment import Augment
 from gantool.duel import Duel
 from gantool.shares import WHOLE, Share
-from gantool.tasks.task import Batch, Task
+from gantool.tasks.task import Batch, Pairs, Task
 
 
 @final
@@ -25,6 +25,7 @@ class Paired(Task):
     """
 
     entries = ("source", "target")
+    compares = ("",)
 
     def __init__(self, G: Callable[[], nn.Module], D: Callable[[], nn.Module], conditional: bool = True):
         super().__init__()
@@ -48,6 +49,16 @@ class Paired(Task):
 
     def generate(self, G: nn.Module, batch: Batch) -> dict[str, Tensor]:
         return {"fake": G(batch["source"])}
+
+    def translator(self, G: nn.Module, direction: str | None) -> nn.Module:
+        if direction is not None:
+            raise ValueError(
+                f"direction={direction}: this model knows one way, from source to target; leave it out."
+            )
+        return G
+
+    def compared(self, G: nn.Module, batch: Batch) -> Pairs:
+        return {"": (G(batch["source"]), batch["target"])}
 
     def pictures(self, G: nn.Module, batch: Batch) -> dict[str, list[Tensor]]:
         return {"fake": [batch["source"], G(batch["source"]), batch["target"]]}

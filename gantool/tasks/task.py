@@ -10,6 +10,7 @@ from gantool.duel import Duel
 from gantool.shares import WHOLE, Share
 
 Batch = dict[str, Tensor]
+Pairs = dict[str, tuple[Tensor, Tensor]]  # images that are compared, fake and real, by name
 CURES = {
     ("image",): "data=folder, or another set of images",
     ("source", "target"): "data=pairs, data=superres, or another set of pairs",
@@ -33,6 +34,7 @@ class Task(nn.Module, ABC):
     G: nn.Module
     D: nn.Module
     entries: tuple[str, ...] = ("image",)  # that a batch must hold
+    compares: tuple[str, ...] = ()  # the names of `compared`
 
     def suit(self, entries: tuple[str, ...]) -> None:
         """Raise ValueError for data that this task cannot learn from."""
@@ -64,6 +66,24 @@ class Task(nn.Module, ABC):
     @abstractmethod
     def generate(self, G: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Every image that G makes of a drawn batch, by name; G may be the averaged copy of self.G."""
+
+    def translator(self, G: nn.Module, direction: str | None) -> nn.Module:
+        """The network that makes images of images, for `gantool translate`; G as above.
+
+        Args:
+            direction: `ab` or `ba` where there are two; None = the first, or only one.
+
+        Raises ValueError where there is none.
+        """
+        name = type(self).__name__
+        raise ValueError(f"{name} makes images of latents, not of images; use gantool sample.")
+
+    def compared(self, G: nn.Module, batch: Batch) -> Pairs:
+        """What G makes of a drawn batch beside what it should be, by name; "" where that is the very task.
+
+        Of whichever entries are in the batch; nothing where an image has no original.
+        """
+        return {}
 
     def pictures(self, G: nn.Module, batch: Batch) -> dict[str, list[Tensor]]:
         """What to show of a drawn batch, by name: columns of (N, C, H, W), whose rows belong together."""

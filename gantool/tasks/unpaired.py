@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gantool.duel import Duel
 from gantool.history import History
 from gantool.shares import WHOLE, Share
-from gantool.tasks.task import Batch, Task
+from gantool.tasks.task import Batch, Pairs, Task
 
 WAYS = ("ab", "ba")
 
@@ -43,6 +43,8 @@ class Unpaired(Task):
             {"ab": G(source_channels=a, channels=b), "ba": G(source_channels=b, channels=a)}
         )
         self.D = nn.ModuleDict({"a": D(channels=a), "b": D(channels=b)})
+        identities = ("identity_a", "identity_b") if a == b else ()
+        self.compares = ("cycle_ab", "cycle_ba", *identities)
         self.history = nn.ModuleDict({"a": History(history), "b": History(history)})
 
     def draw(self, batch: Batch, share: Share = WHOLE) -> Batch:
@@ -62,6 +64,21 @@ class Unpaired(Task):
     def generate(self, G: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """`ab` and `ba`, of whichever pile is in the batch."""
         return {way: member(G, way)(batch[way[0]]) for way in WAYS if way[0] in batch}
+
+    def translator(self, G: nn.Module, direction: str | None) -> nn.Module:
+        if direction not in (None, *WAYS):
+            raise ValueError(f"direction={direction}: give ab, from a to b, or ba.")
+        return member(G, direction or WAYS[0])
+
+    def compared(self, G: nn.Module, batch: Batch) -> Pairs:
+        """There and back again, and each generator's answer to what it should leave as it is."""
+        pairs: Pairs = {}
+        for way, fake in self.generate(G, batch).items():
+            here, back = batch[way[0]], member(G, way[::-1])
+            pairs[f"cycle_{way}"] = back(fake), here
+            if f"identity_{way[0]}" in self.compares:
+                pairs[f"identity_{way[0]}"] = back(here), here
+        return pairs
 
     def pictures(self, G: nn.Module, batch: Batch) -> dict[str, list[Tensor]]:
         made = self.generate(G, batch)
