@@ -66,6 +66,7 @@ def fits(plan: Plan, images: ImageSet, size: int) -> bool:
 def attempt(plan: Plan, images: ImageSet, size: int) -> None:
     cfg: DictConfig = OmegaConf.create({**plan.config, "micro_batch": size})
     gan = build(cfg)
+    gan.objective.prepare()
     if plan.clock is not None:
         gan.on_load_checkpoint({"clock": plan.clock})
     trainer_of(cfg, [], [Attempt()]).fit(gan, data_of(cfg, images))

@@ -1,7 +1,7 @@
 """Numbers that change while training: a schedule maps images seen to a value; a number is a constant."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,3 +77,27 @@ class Exponential:
 
     def __call__(self, images: int) -> float:
         return max(self.start * 0.5 ** (images / self.half_life), self.floor)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """`start`, multiplied by `factor` at each of `images`."""
+
+    start: float
+    factor: float
+    images: Sequence[int]
+
+    def __call__(self, images: int) -> float:
+        return self.start * self.factor ** sum(images >= moment for moment in self.images)
+
+
+@dataclass(frozen=True)
+class Phases:
+    """`first` until `images` have been seen; from then on `second`, for which time begins anew."""
+
+    first: Schedule
+    second: Schedule
+    images: int
+
+    def __call__(self, images: int) -> float:
+        return at(self.first, images) if images < self.images else at(self.second, images - self.images)

@@ -28,10 +28,17 @@ def data_of(model: str) -> str:
     """What a model learns from, by the task that its file chooses and the keys that its networks ask for."""
     text = (FOLDER / f"{model}.yaml").read_text()
     task = re.search(r"override /task: (\w+)", text)
-    if "${data.scale}" in text:
+    if "data.scale" in text:
         return "data=synthetic_superres"
     kinds = {"paired": "synthetic_pairs", "unpaired": "synthetic_piles"}
     return f"data={kinds.get(task[1] if task else '', 'synthetic')}"
+
+
+def phases_of(model: str) -> list[str]:
+    """Both phases of a model within two iterations, and features that need no file, where it has them."""
+    text = (FOLDER / f"{model}.yaml").read_text()
+    needed = {"\npretrain:": "pretrain=8", "\nperceptual:": "perceptual.weights=random"}
+    return [override for key, override in needed.items() if key in text]
 
 
 TRANSLATORS = [model for model in MODELS if data_of(model) != "data=synthetic"]
@@ -40,7 +47,8 @@ TRANSLATORS = [model for model in MODELS if data_of(model) != "data=synthetic"]
 def small(*overrides: str) -> list[str]:
     """These overrides behind what makes a run tiny, with data that suit the model among them."""
     models = [override.removeprefix("model=") for override in overrides if override.startswith("model=")]
-    return [*SMALL, *map(data_of, models), *overrides]
+    phases = [override for model in models for override in phases_of(model)]
+    return [*SMALL, *map(data_of, models), *phases, *overrides]
 
 
 def composed(*overrides: str, name: str = "train") -> DictConfig:

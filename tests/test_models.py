@@ -44,9 +44,12 @@ def test_parameter_counts_are_the_published_ones(overrides: list[str], of_G: int
 PATCHES = ("cyclegan", "pix2pix")  # an answer for each
 UNBOUNDED = (
     "began",
+    "esrgan",
     "lapgan",
     "progan",
     "r3gan",
+    "srgan",
+    "srresnet",
     "stylegan1",
     "stylegan2",
     "transgan",

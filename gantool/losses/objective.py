@@ -8,6 +8,7 @@ from torch.optim import Optimizer
 
 from gantool.duel import Duel
 from gantool.losses.term import Adversarial, Lens, Term
+from gantool.models.resting import Discriminator as Resting
 from gantool.optim import Recipe
 from gantool.schedules import at
 from gantool.tasks.task import Player, Task
@@ -49,6 +50,17 @@ class Objective(nn.Module):
                 term.check(f"{player}.{name}", task)
         for name, lens in self.named_lenses().items():
             lens.check(f"lenses.{name}", D, self.adversarial)
+        if isinstance(task.D, Resting) and self.adversarial.weight != 0:
+            raise ValueError(
+                "The D of this model tells no image from another, but loss.adversarial lets it play: choose "
+                "loss=mean_squared_error, or a model with a D, such as model=srgan."
+            )
+
+    def prepare(self) -> None:
+        """Let all terms fetch what only training needs. Raises ValueError where that cannot be had."""
+        for player in ("D", "G"):
+            for name, term in self.terms_of(player).items():
+                term.prepare(f"{player}.{name}")
 
     def meet(self, optimizer: Optimizer) -> None:
         """Show D's optimizer to whoever looks ahead with it."""

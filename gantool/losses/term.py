@@ -71,6 +71,12 @@ class Term(nn.Module, ABC):
     def check(self, name: str, task: Task) -> None:
         """Raise ValueError if this term, called `name` in the configuration, does not suit the players."""
 
+    def prepare(self, name: str) -> None:
+        """Fetch what only training needs, before it starts: a run is opened for use without it.
+
+        Raises ValueError where that cannot be had.
+        """
+
     def settle(self) -> None:
         """Move what this term remembers, from what it observed; called after each step of its player."""
 
