@@ -23,6 +23,7 @@ TRUSTED = (
     "gantool.layers.",
     "gantool.loggers.",
     "gantool.losses.",
+    "gantool.metrics.",
     "gantool.models.",
     "gantool.priors",
     "gantool.schedules",

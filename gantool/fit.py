@@ -21,6 +21,7 @@ from gantool.batches import schedule_of, sizes
 from gantool.build import build
 from gantool.callbacks.checkpoints import Checkpoints, refuse_small, still_needed
 from gantool.callbacks.curves import Curves
+from gantool.callbacks.evaluation import evaluation_of, held_out_of
 from gantool.callbacks.progress import Bar
 from gantool.callbacks.samples import Samples
 from gantool.callbacks.stop import Stop
@@ -55,6 +56,7 @@ def fit(plan: Plan, images: ImageSet, console: Console, command: list[str]) -> i
     speaks = machine.speaks(cfg)
     gan = build(cfg)
     gan.task.suit(images.entries)
+    gan.objective.prepare()
     if cfg.start is not None and plan.checkpoint is None:
         begin(gan, checkpoint(cfg.start))
     if plan.clock is not None:
@@ -64,12 +66,23 @@ def fit(plan: Plan, images: ImageSet, console: Console, command: list[str]) -> i
         return rehearse(plan, gan, data, console, command)
     curves = Curves(cfg.log_every)
     stop = Stop(cfg.images)
+    trainer = trainer_of(cfg, command, [stop, curves])
+    held_out = held_out_of(cfg) if speaks or cfg.metrics else None
+
+    def tell(sentence: str) -> None:
+        log.info(sentence)
+        console.print(sentence, highlight=False, soft_wrap=True, markup=False)
+
+    evaluation = evaluation_of(
+        cfg, gan, images, held_out, trainer.strategy.root_device, "metrics" in plan.choices, tell
+    )
+    best = None if evaluation is None else evaluation.best
     retention = (cfg.milestone_every, cfg.keep_milestones, cfg.disk_budget)
-    saves = Checkpoints(folder, plan.config, cfg.checkpoint_every, *retention)
-    trainer = trainer_of(cfg, command, [stop, curves, saves])
+    saves = Checkpoints(folder, plan.config, cfg.checkpoint_every, *retention, best)
+    trainer.callbacks += [*([] if evaluation is None else [evaluation]), saves]  # pyright: ignore
     first, logger = gan.images, None
     if speaks:
-        logger = prepare(plan, trainer, gan, data)
+        logger = prepare(plan, trainer, gan, data, held_out, best is not None)
         console.print(summary.before(gan, images, cfg, plan, trainer), highlight=False, soft_wrap=True)
         trainer.callbacks.append(Bar(console, curves, cfg.images))  # pyright: ignore
     if code := attempt(plan, trainer, gan, data, saves):
@@ -79,23 +92,32 @@ def fit(plan: Plan, images: ImageSet, console: Console, command: list[str]) -> i
         took, alone = time.perf_counter() - curves.began, gan.task.entries == ("image",)
         result = summary.after(folder, gan.images - first, took, look, samples_more=alone)
         console.print(result, highlight=False, soft_wrap=True)
+        if rows := [] if evaluation is None else evaluation.rows(folder):
+            console.print(summary.lines(rows), highlight=False, soft_wrap=True)
         if stop.received is not None:
             resume = f"Stopped by {stop.received.name}; go on with: gantool train resume={folder}"
             console.print(resume, highlight=False, soft_wrap=True)
     return stop.exit_code
 
 
-def prepare(plan: Plan, trainer: Trainer, gan: GAN, data: ImageData) -> Any:
-    """What one process does for all: the run folder, and who writes into it. Answers the chosen logger."""
+def prepare(
+    plan: Plan, trainer: Trainer, gan: GAN, data: ImageData, held_out: ImageSet | None, best: bool
+) -> Any:
+    """What one process does for all: the run folder, and who writes into it. Answers the chosen logger.
+
+    Args:
+        held_out: what pictures are made of, images that training never sees; None = there are none.
+        best: whether there will be a best.ckpt.
+    """
     cfg: DictConfig = OmegaConf.create(plan.config)
     folder, logger = Path(plan.folder), None
-    make_room(folder, gan, cfg)
+    make_room(folder, gan, cfg, best)
     if "_target_" in cfg.logger:
         logger = instantiate(cfg.logger, folder=folder, images=gan.images)
         if plan.choices:
             logger.log_choices(plan.choices)
     trainer.loggers = [MetricsCSV(folder, gan.images), *([] if logger is None else [logger])]
-    preview = shown(cfg, data).preview(cfg.samples)
+    preview = (data if held_out is None else data_of(cfg, held_out)).preview(cfg.samples)
     samples = Samples(folder, preview, cfg.sample_every, logger, cfg.seed)
     trainer.callbacks.append(samples)  # pyright: ignore
     (folder / "config.yaml").write_text(OmegaConf.to_yaml(cfg))
@@ -160,13 +182,6 @@ def data_of(cfg: DictConfig, images: ImageSet) -> ImageData:
     )
 
 
-def shown(cfg: DictConfig, data: ImageData) -> ImageData:
-    """What pictures are made of: images that training never sees, where some are held out."""
-    if "held_out" not in cfg.data or cfg.data.get("hold_out") == 0:
-        return data
-    return data_of(cfg, instantiate(cfg.data.held_out))
-
-
 def trainer_of(cfg: DictConfig, command: list[str], callbacks: list[Callback]) -> Trainer:
     """What runs the loop. Raises ValueError for batches that the processes cannot share equally."""
     trainer = Trainer(
@@ -202,15 +217,15 @@ def check_share(trainer: Trainer, cfg: DictConfig) -> None:
             )
 
 
-def make_room(folder: Path, gan: GAN, cfg: DictConfig) -> None:
+def make_room(folder: Path, gan: GAN, cfg: DictConfig, best: bool) -> None:
     """Make sure that the folder is there, can be written and has room for the checkpoints of a whole run."""
     folder.mkdir(parents=True, exist_ok=True)
     if not os.access(folder, os.W_OK):
         raise PermissionError(errno.EACCES, "the run folder cannot be written", str(folder))
     size = weight(gan)
-    refuse_small(cfg.disk_budget, size, cfg.milestone_every > 0)
+    refuse_small(cfg.disk_budget, size, cfg.milestone_every > 0, best)
     length = Length.of(cfg, gan.images)
-    need = still_needed(folder, size, length.milestones, cfg.keep_milestones, cfg.disk_budget)
+    need = still_needed(folder, size, length.milestones, cfg.keep_milestones, cfg.disk_budget, best)
     free = shutil.disk_usage(folder).free
     if free < need:
         raise ValueError(

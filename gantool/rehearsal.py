@@ -206,7 +206,8 @@ def speed(it: Rehearsal, length: Length) -> list[tuple[str, str]]:
 def space(it: Rehearsal, length: Length, folder: Path) -> tuple[str, int, int]:
     """A sentence, the bytes that are still needed, and those that are free."""
     retention = (it.cfg.keep_milestones, it.cfg.disk_budget)
-    needed = still_needed(folder, it.checkpoint_bytes, length.milestones, *retention)
+    best = bool(it.cfg.metrics) and it.cfg.best.metric is not None  # unless nothing is held out: at most
+    needed = still_needed(folder, it.checkpoint_bytes, length.milestones, *retention, best)
     all_checkpoints = needed + taken(folder / "checkpoints")
     pictures = (length.pictures + 1) * it.picture_bytes
     free = shutil.disk_usage(next(at for at in (folder, *folder.absolute().parents) if at.exists())).free

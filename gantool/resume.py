@@ -7,6 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 # What a resumed run may change: how long, where, how closely watched. Everything else would make it another
 # run.
 FREE = (
+    "best",
     "checkpoint_every",
     "compile",
     "data.a",
@@ -19,10 +20,13 @@ FREE = (
     "data.workers",
     "disk_budget",
     "dry_run",
+    "evaluate_every",
     "images",
     "keep_milestones",
     "log_every",
     "logger",
+    "loss.G.perceptual.weights",
+    "metrics",
     "micro_batch",
     "milestone_every",
     "on_device",

@@ -35,7 +35,7 @@ def numbers(file: Path) -> dict[str, Any]:
 
 def test_a_hardly_trained_run_is_measured_end_to_end(run: Path, gantool: Gantool):
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file()}
-    answer = gantool("evaluate", f"run={run}", "device=cpu")
+    answer = gantool("evaluate", f"run={run}", "device=cpu", "metrics=modes")
     assert answer.code == 0, answer.err
     file = run / "metrics" / "modes-000000016-seed0.json"
     found = numbers(file)
@@ -71,6 +71,7 @@ def test_metric_count_seed_and_folder_can_be_chosen(run: Path, gantool: Gantool,
         (["run=nowhere"], "There is no run nowhere"),
         (["device=nowhere"], "device=nowhere: not available here"),
         (["metrics=fidd"], "modes"),
+        ([], "metrics is empty, and this run measured nothing in training: choose metrics=likeness"),
     ],
 )
 def test_a_wrong_request_is_one_line(options: list[str], message: str, run: Path, gantool: Gantool):
@@ -87,7 +88,7 @@ def test_a_run_on_other_data_is_refused_before_its_data_are_read(
 ):
     assert trained(tmp_path / "run", "images=8") == 0
     monkeypatch.setattr("gantool.data.synthetic.synthetic", pytest.fail)
-    answer = gantool("evaluate", f"run={tmp_path / 'run'}", "device=cpu")
+    answer = gantool("evaluate", f"run={tmp_path / 'run'}", "device=cpu", "metrics=modes")
     assert answer.code == 2
     assert answer.err.strip() == (
         "gantool: metrics=modes needs data=ring, grid or stacked_mnist; this run was trained on synthetic."
@@ -102,7 +103,8 @@ def test_data_made_by_unknown_code_need_trust(gantool: Gantool, tmp_path: Path, 
     torch.save(checkpoint, folder / "last.ckpt")
     (folder.parent / "config.yaml").write_text("{}")
     for verb in ("evaluate", "sample"):
-        answer = gantool(verb, f"run={folder.parent}", "device=cpu")
+        options = ["metrics=modes"] if verb == "evaluate" else []
+        answer = gantool(verb, f"run={folder.parent}", "device=cpu", *options)
         assert answer.code == 2
         assert "data.set.count: the checkpoint wants to build os.getpid" in answer.err
         assert "trust=true" in answer.err
@@ -118,8 +120,9 @@ def test_stacked_digits_are_measured_or_the_missing_folder_is_named(
     folder = tmp_path / "run"
     small = ["model.G.width=4", "images=8", "batch_size=8", "logger=none", "trainer.accelerator=cpu"]
     assert gantool("train", "model=mlp", *data, *small, f"hydra.run.dir={folder}").code == 0
-    request = ("evaluate", f"run={folder}", "device=cpu", "count=20", "metrics.epochs=1")
-    cache = f"metrics.cache={tmp_path / 'cache'}"
+    metric = ("metrics=modes", "metrics.modes.epochs=1")
+    request = ("evaluate", f"run={folder}", "device=cpu", "count=20", *metric)
+    cache = f"metrics.modes.cache={tmp_path / 'cache'}"
     answer = gantool(*request, cache)
     assert answer.code == 0, answer.err
     found = numbers(folder / "metrics" / "modes-000000008-seed0.json")

@@ -96,22 +96,24 @@ def test_the_metric_takes_points_in_units_of_the_images():
     images = ring(count=100)
     centres = (images.modes / images.scale).float()[:, :, None, None]
     metric = Modes()
-    cfg = composed("data=ring").data
-    metric.check(cfg)
-    assert metric.prepare(cfg, images, torch.device("cpu"), pytest.fail) == 2500
-    metric.update(images[range(8)]["image"], centres)
-    metric.update(images[range(8)]["image"], centres)
-    fake = metric.compute()["fake"]
+    cfg = composed("model=mlp", "data=ring", "data.width=4")
+    metric.check(build(cfg).task, cfg.data)
+    assert metric.prepare(cfg.data, images, torch.device("cpu"), pytest.fail) == 2500
+    seen = metric.look({"": (centres, images[range(8)]["image"])})
+    found = metric.judge({side: torch.cat([modes, modes]) for side, modes in seen.items()})
+    assert found.values.keys() == metric.columns(build(cfg).task).keys()
+    fake = found.record["fake"]
     assert (fake["modes"], fake["of"], fake["high_quality"], fake["samples"]) == (8, 8, 1.0, 16)
     assert fake["reverse_kl"] == pytest.approx(0)
 
 
 def test_other_data_are_refused_by_name():
+    task = build(composed("model=mlp", "data=ring", "data.width=4")).task
     message = "metrics=modes needs data=ring, grid or stacked_mnist; this run was trained on cifar10"
     with pytest.raises(ValueError, match=message):
-        Modes().check(composed("data=cifar10").data)
+        Modes().check(task, composed("data=cifar10").data)
     with pytest.raises(ValueError, match="trained on swiss_roll"):
-        Modes().check(composed("data=swiss_roll").data)
+        Modes().check(task, composed("data=swiss_roll").data)
 
 
 def test_three_digits_make_a_number_whatever_surrounds_them():

@@ -1,7 +1,8 @@
-"""Writes checkpoints by images seen, last.ckpt again and again, milestones once; removes old milestones."""
+"""Writes checkpoints by images seen: last.ckpt, best.ckpt, milestones once; removes old milestones."""
 
 import logging
 import re
+from math import isnan, nan
 from pathlib import Path
 from typing import Any, final
 
@@ -9,6 +10,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 from gantool.checkpoint import SCHEMA
 from gantool.gan import GAN
+from gantool.metrics.metric import Direction
 
 log = logging.getLogger(__name__)
 
@@ -18,8 +20,47 @@ SLACK = 0.01  # of a checkpoint: as much may the next one be larger, whose numbe
 
 
 @final
+class Best:
+    """The best value of a column so far, and when that was.
+
+    Args:
+        column: of metrics.csv.
+        direction: whether less of it is better, or more.
+    """
+
+    def __init__(self, column: str, direction: Direction):
+        self.column = column
+        self.direction = direction
+        self.value: float | None = None  # none yet
+        self.images = 0
+
+    def learn(self, values: dict[str, float], images: int) -> None:
+        """Remember the value of this moment if it is better than all before; NaN never is."""
+        value = values.get(self.column, nan)
+        if isnan(value):
+            return
+        sign = 1 if self.direction == "maximize" else -1
+        if self.value is None or sign * value > sign * self.value:
+            self.value, self.images = value, images
+
+    @property
+    def state(self) -> dict[str, Any]:
+        return {
+            "column": self.column,
+            "direction": self.direction,
+            "value": self.value,
+            "images": self.images,
+        }
+
+    def recall(self, state: dict[str, Any]) -> None:
+        """Go on comparing; not with values of something else."""
+        if (state["column"], state["direction"]) == (self.column, self.direction):
+            self.value, self.images = state["value"], state["images"]
+
+
+@final
 class Checkpoints(Callback):
-    """Keeps `checkpoints/last.ckpt` at most `every` images old, and as many milestones as wanted.
+    """Keeps `checkpoints/last.ckpt` at most `every` images old, as many milestones as wanted, and best.ckpt.
 
     Milestones are removed once a newer file is safely there; only a budget removes them before, so that it
     is never exceeded.
@@ -31,6 +72,7 @@ class Checkpoints(Callback):
         milestone_every: images between two checkpoints that stay; 0 = none.
         keep: milestones that stay, the newest ones; None = all.
         budget: bytes of all files together, the one being written included; None = any number.
+        best: has heard of this iteration's numbers before; None = no best.ckpt.
     """
 
     def __init__(
@@ -41,6 +83,7 @@ class Checkpoints(Callback):
         milestone_every: int,
         keep: int | None,
         budget: int | None,
+        best: Best | None = None,
     ):
         self.folder = folder / "checkpoints"
         self.config = config
@@ -48,6 +91,7 @@ class Checkpoints(Callback):
         self.milestone_every = milestone_every
         self.keep = keep
         self.budget = budget
+        self.best = best
         self.before = 0  # images at the end of the last iteration
         self.written = 0  # images at the last writing of last.ckpt
 
@@ -68,6 +112,8 @@ class Checkpoints(Callback):
         self.before = now
         if passed(self.milestone_every, before, now):
             self.write(trainer, self.folder / f"{now:09d}.ckpt", now)
+        if self.best is not None and self.best.value is not None and self.best.images == now:
+            self.write(trainer, self.folder / "best.ckpt", now)
         if passed(self.every, before, now) or trainer.should_stop:
             self.write(trainer, self.last, now)
             self.written = now
@@ -126,21 +172,24 @@ def taken(folder: Path) -> int:
     return sum(file.stat().st_size for file in checkpoints(folder))
 
 
-def most(size: int, milestones: int, keep: int | None, budget: int | None) -> int:
-    """Bytes that a run's checkpoints take at most: last.ckpt, the milestones that stay, one being written.
+def most(size: int, milestones: int, keep: int | None, budget: int | None, best: bool = False) -> int:
+    """Bytes that a run's checkpoints take at most: last, best, the milestones that stay, one being written.
 
     Args:
         size: of one, in bytes.
         milestones: from first to last.
         keep: of them, at most; None = all.
         budget: bytes; None = any number.
+        best: whether there will be a best.ckpt.
     """
     stay = milestones if keep is None else min(milestones, keep)
-    need = (2 + stay) * size
+    need = (2 + best + stay) * size
     return need if budget is None else min(need, budget)
 
 
-def still_needed(run: Path, size: int, milestones: int, keep: int | None, budget: int | None) -> int:
+def still_needed(
+    run: Path, size: int, milestones: int, keep: int | None, budget: int | None, best: bool = False
+) -> int:
     """Bytes that the checkpoints of a run will take beside those that they take now.
 
     Args:
@@ -149,23 +198,26 @@ def still_needed(run: Path, size: int, milestones: int, keep: int | None, budget
         milestones: yet to be written.
         keep: of all milestones, at most; None = all.
         budget: bytes; None = any number.
+        best: whether there will be a best.ckpt.
     """
     folder = run / "checkpoints"
     there = len(files(folder, MILESTONE))
-    return max(0, most(size, there + milestones, keep, budget) - taken(folder))
+    return max(0, most(size, there + milestones, keep, budget, best) - taken(folder))
 
 
-def refuse_small(budget: int | None, size: int, milestones: bool) -> None:
-    """Raise ValueError for a budget in which last.ckpt, or a milestone beside it, has no room.
+def refuse_small(budget: int | None, size: int, milestones: bool, best: bool = False) -> None:
+    """Raise ValueError for a budget in which last.ckpt, or what is wanted beside it, has no room.
 
     Args:
         budget: bytes.
         size: of a checkpoint, in bytes.
         milestones: whether any are to be written.
+        best: whether there will be a best.ckpt.
     """
-    least = round((1 + SLACK) * size * (3 if milestones else 2))
+    least = round((1 + SLACK) * size * (2 + milestones + best))
     if budget is not None and budget < least:
         beside = ", and milestones one more" if milestones else ""
+        beside += ", and best.ckpt one more" if best else ""
         raise ValueError(
             f"disk_budget={budget}: a checkpoint takes {size:,} bytes and last.ckpt is there twice while it "
             f"is replaced{beside}; give {least} or more, or null for no limit."

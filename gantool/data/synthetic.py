@@ -53,8 +53,11 @@ def synthetic_pairs(
     kinds: int = 10,
     count: int = 256,
     seed: int = 0,
+    hold_out: int = 0,
+    held_out: bool = False,
 ) -> Pairs:
     """The target is a blob as above, the source a white ring of its place and size, which tell its colour."""
+    count, seed = (hold_out, further(seed)) if held_out else (count, seed)
     check(channels, source_channels, kinds, count)
     sources, _ = drawn(ring, np.ones((kinds, source_channels)), resolution, count, seed)
     targets, _ = drawn(blob, colours(kinds, channels), resolution, count, seed)
@@ -68,8 +71,11 @@ def synthetic_piles(
     kinds: int = 10,
     count: int = 256,
     seed: int = 0,
+    hold_out: int = 0,
+    held_out: bool = False,
 ) -> Piles:
     """Coloured blobs on pile a, coloured rings on pile b: no two are of the same place and size."""
+    count, seed = (hold_out, further(seed)) if held_out else (count, seed)
     check(channels, source_channels, kinds, count)
     blobs, _ = drawn(blob, colours(kinds, source_channels), resolution, count, 2 * seed)
     rings, _ = drawn(ring, colours(kinds, channels), resolution, count, 2 * seed + 1)
@@ -82,11 +88,19 @@ def synthetic_superres(
     scale: int = 4,
     count: int = 256,
     seed: int = 0,
+    hold_out: int = 0,
+    held_out: bool = False,
 ) -> Shrunk:
     """The target is a ring, as above, the source the same made smaller by `scale`."""
+    count, seed = (hold_out, further(seed)) if held_out else (count, seed)
     check(channels, channels, 10, count)
     rings, _ = drawn(ring, colours(10, channels), resolution, count, seed)
     return Shrunk(InMemory(rings), scale)
+
+
+def further(seed: int) -> int:
+    """The seed of images that are held out: others of the same kind."""
+    return seed + 2**31
 
 
 def check(channels: int, source_channels: int, kinds: int, count: int) -> None:

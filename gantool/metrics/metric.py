@@ -1,50 +1,83 @@
-"""What every metric of `gantool evaluate` is: fakes and as many reals go in, numbers come out."""
+"""What every metric is: samples go in, batch by batch and in several processes, numbers come out."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, final
 
 import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
 from gantool.data.image_set import ImageSet
+from gantool.tasks.task import Pairs, Task
 
-Numbers = dict[str, float | int | None]  # None = undefined
+Direction = Literal["minimize", "maximize"]
+Seen = dict[str, Tensor]  # what is known of samples, (N, …), by name
+
+
+@final
+@dataclass(frozen=True)
+class Found:
+    """What a metric says of a generator.
+
+    Attributes:
+        values: by column, for curves; what is undefined is left out.
+        record: all that is to be kept, for JSON.
+        rows: the same for people: lines of a label and a text.
+    """
+
+    values: dict[str, float]
+    record: dict[str, Any]
+    rows: list[tuple[str, str]]
 
 
 class Metric(ABC):
-    """Numbers of a generator: `check`, `prepare`, then `update` batch by batch, then `compute`."""
+    """Numbers of a generator: `check`, `prepare`, `look` at every batch, `judge` what was seen of them all.
+
+    It keeps nothing between batches, so that processes can share them.
+    """
+
+    alike: bool  # it compares a fake with the very image that it should be, rather than many fakes with many
+    deciding: str | None = (
+        None  # the column by which a checkpoint is best, unless `best.metric` names another
+    )
 
     @abstractmethod
-    def check(self, data: DictConfig) -> None:
-        """Raise ValueError if a generator of this data cannot be measured; reads no files."""
+    def check(self, task: Task, data: DictConfig) -> None:
+        """Raise ValueError if a generator of this task and data cannot be measured; reads no files."""
 
     @abstractmethod
     def prepare(
         self, data: DictConfig, images: ImageSet, device: torch.device, tell: Callable[[str], None]
-    ) -> int:
-        """Get ready; answers how many fakes the protocol asks for.
+    ) -> int | None:
+        """Get ready; answers how many samples the protocol asks for, None = one of every image.
 
         Args:
             data: the configuration of the data.
-            images: the data that the generator was trained on.
+            images: what training never saw where `alike`, otherwise what it learnt from.
             device: where to compute.
             tell: takes a sentence about what takes a while.
         """
 
     @abstractmethod
-    def update(self, real: Tensor, fake: Tensor) -> None:
-        """Take in as many of each, (N, C, H, W) in [-1, 1]."""
+    def columns(self, task: Task) -> dict[str, Direction]:
+        """The columns of its `values`, once prepared, and whether more or less of each is better."""
 
     @abstractmethod
-    def compute(self) -> dict[str, Numbers]:
-        """Numbers by name, of what was taken in: `fake`, and `real` for the same of the reals."""
+    def look(self, pairs: Pairs) -> Seen:
+        """What has to be known of each sample, on the CPU.
+
+        Args:
+            pairs: fakes and reals, (N, C, H, W) in [-1, 1], by name: of `Task.compared` where `alike`,
+                otherwise as many of each by the name "".
+        """
 
     @abstractmethod
-    def report(self) -> list[tuple[str, str]]:
-        """The same for people: lines of a label and a text."""
+    def judge(self, seen: Seen) -> Found:
+        """The numbers of all samples."""
 
     @property
     @abstractmethod
     def protocol(self) -> str:
-        """How this was measured, in one line."""
+        """How this was measured, in one line; once prepared."""

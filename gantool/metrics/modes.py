@@ -7,7 +7,7 @@ arXiv:1712.04086, section 4: on Gaussians 2,500 points, on stacked MNIST 26,000 
 from collections.abc import Callable
 from math import log
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import torch
 from omegaconf import DictConfig
@@ -17,8 +17,10 @@ from gantool.data.cache import cache_folder
 from gantool.data.image_set import ImageSet
 from gantool.data.points import Points
 from gantool.metrics.digit_classifier import Classifier, learnt, triples
-from gantool.metrics.metric import Metric, Numbers
+from gantool.metrics.metric import Direction, Found, Metric, Seen
+from gantool.tasks.task import Pairs, Task
 
+Numbers = dict[str, float | int | None]  # None = undefined
 POINTS, IMAGES = 2_500, 26_000  # samples of the protocol
 WITHIN = 3.0  # standard deviations from its mode to a sample of high quality
 SUITABLE = {  # what makes the data
@@ -37,18 +39,19 @@ class Modes(Metric):
         epochs: of its training.
     """
 
+    alike = False
+
     def __init__(self, cache: str | None = None, epochs: int = 4):
         if epochs < 1:
-            raise ValueError(f"metrics.epochs={epochs}: give 1 or more.")
+            raise ValueError(f"metrics.modes.epochs={epochs}: give 1 or more.")
         self.cache = cache_folder() if cache is None else Path(cache).expanduser()
         self.epochs = epochs
         self.mode_of: Callable[[Tensor], Tensor] = nowhere
         self.of = 0
         self.graded = False  # whether a sample may be of no mode
-        self.seen: dict[str, list[Tensor]] = {"fake": [], "real": []}
         self.said = ""
 
-    def check(self, data: DictConfig) -> None:
+    def check(self, task: Task, data: DictConfig) -> None:
         made_by = str(data.set["_target_"])
         if made_by not in SUITABLE:
             raise ValueError(
@@ -77,20 +80,28 @@ class Modes(Metric):
         )
         return IMAGES
 
-    @torch.no_grad()
-    def update(self, real: Tensor, fake: Tensor) -> None:
-        self.seen["fake"].append(self.mode_of(fake).cpu())
-        self.seen["real"].append(self.mode_of(real).cpu())
+    def columns(self, task: Task) -> dict[str, Direction]:
+        good: dict[str, Direction] = {"high_quality": "maximize"} if self.graded else {}
+        return {"modes": "maximize", **good, "reverse_kl": "minimize"}
 
-    def compute(self) -> dict[str, Numbers]:
-        numbers = {side: coverage(torch.cat(modes), self.of) for side, modes in self.seen.items()}
+    @torch.no_grad()
+    def look(self, pairs: Pairs) -> Seen:
+        """The mode of each sample, (N,)."""
+        fake, real = pairs[""]
+        return {"fake": self.mode_of(fake).cpu(), "real": self.mode_of(real).cpu()}
+
+    def judge(self, seen: Seen) -> Found:
+        numbers = {side: coverage(modes, self.of) for side, modes in seen.items()}
         if not self.graded:
             for of_side in numbers.values():
                 del of_side["high_quality"]
-        return numbers
+        curves = ("modes", "high_quality", "reverse_kl")
+        known = {name: numbers["fake"].get(name) for name in curves}
+        values = {name: float(value) for name, value in known.items() if value is not None}
+        record: dict[str, Any] = {**numbers}
+        return Found(values, record, self.rows(numbers["fake"], numbers["real"]))
 
-    def report(self) -> list[tuple[str, str]]:
-        fake, real = (self.compute()[side] for side in ("fake", "real"))
+    def rows(self, fake: Numbers, real: Numbers) -> list[tuple[str, str]]:
         perfect = f"a perfect generator {fake['floor']:.4f}"
         rows = [("Modes", f"{fake['modes']:,} of {self.of:,} (real data {real['modes']:,})")]
         if self.graded:
@@ -162,4 +173,4 @@ def number(classifier: Classifier, images: Tensor) -> Tensor:
 
 
 def nowhere(samples: Tensor) -> Tensor:
-    raise RuntimeError("Modes.update before Modes.prepare")
+    raise RuntimeError("Modes.look before Modes.prepare")
