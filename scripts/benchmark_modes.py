@@ -25,6 +25,9 @@ from typing import Any, NamedTuple, final
 from gantool.checkpoint import read
 from gantool.metrics.modes import IMAGES, POINTS, floor
 
+# The one that is installed: without the folder we are in, whose gantool/ may be that of a checkout.
+INSTALLED = "import sys; del sys.path[0]; from gantool.cli import main; main()"
+
 # One setting for all losses: that of experiment=r3gan_grid.
 SETTING = (
     "model=mlp model.G.layers=5 model.D.layers=3 model.D.width=128 batch_size=256 ema=100_000 "
@@ -136,7 +139,7 @@ def do(run: Run) -> str:
     name = f"{run.recipe}, seed {run.seed}"
     if run.result() is None:
         for words in run.commands():
-            command = [sys.executable, "-m", "gantool", *words]
+            command = [sys.executable, "-c", INSTALLED, *words]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             with (run.folder / "output.txt").open("a") as file:
                 file.write(f"$ {shlex.join(words)}\n{done.stdout}{done.stderr}\n")
