@@ -12,9 +12,9 @@ from gantool.build import refuse_foreign
 from gantool.callbacks.evaluation import held_out_of, nothing_held_out
 from gantool.checkpoint import load
 from gantool.data.image_set import ImageSet
-from gantool.finished import device_of, set_of
+from gantool.finished import device_of, set_of, truncate
 from gantool.gan import GAN
-from gantool.measure import MOST, Subject, measure, together
+from gantool.measure import MOST, Request, Subject, measure, together
 from gantool.metrics.metric import Metric
 from gantool.runs import checkpoint, find
 from gantool.summary import lines
@@ -40,35 +40,48 @@ def evaluate(cfg: DictConfig, console: Console) -> list[Path]:
     metrics = metrics_of(cfg, config)
     for metric in metrics.values():
         metric.check(gan.task, config.data)
+    truncate(gan, cfg.truncation)
     gan.to(device)
-    return [judged(cfg, gan, config, name, metric, path, console) for name, metric in metrics.items()]
+    console.print(lines([("Checkpoint", f"{path} at {gan.images:,} images")]))
+    files: list[Path] = []
+    for alike in (True, False):
+        if some := {name: metric for name, metric in metrics.items() if metric.alike == alike}:
+            files += judged(cfg, gan, config, some, path, console)
+    return files
 
 
 def judged(
-    cfg: DictConfig, gan: GAN, config: DictConfig, name: str, metric: Metric, path: Path, console: Console
-) -> Path:
-    """One of them."""
-    images = held_out(config, cfg.trust, name) if metric.alike else set_of(config, cfg.trust)
-    asked = metric.prepare(config.data, images, gan.device, console.print)
-    most = len(images) if asked is None else asked
-    count = most if cfg.count is None else min(cfg.count, most) if metric.alike else cfg.count
-    default = together(config, True) if metric.alike else MOST[False]
-    subject = Subject(gan, config, images, cfg.seed, cfg.batch_size or default, cfg.standing)
-    found = measure(metric, subject, count)
-
+    cfg: DictConfig, gan: GAN, config: DictConfig, metrics: dict[str, Metric], path: Path, console: Console
+) -> list[Path]:
+    """Those that are all `alike`, or not: every image is made once for all of them."""
+    alike = next(iter(metrics.values())).alike
+    images = held_out(config, cfg.trust, ", ".join(metrics)) if alike else set_of(config, cfg.trust)
+    requests = [
+        Request(metric, metric.prepare(config.data, images, gan.device, console.print, cfg.count))
+        for metric in metrics.values()
+    ]
+    size = cfg.batch_size or (together(config, True) if alike else MOST[False])
+    subject = Subject(gan, config, images, cfg.seed, size, cfg.standing, cfg.truncation)
     folder = Path(cfg.out) if cfg.out else find(cfg.run) / "metrics"
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{name}-{gan.images:09d}-seed{cfg.seed}.json"
-    record = {"metric": name, "checkpoint": str(path), "images": gan.images, "seed": cfg.seed, **found.record}
-    file.write_text(json.dumps({**record, "protocol": metric.protocol}, indent=1) + "\n")
-    rows = [
-        ("Checkpoint", f"{path} at {gan.images:,} images"),
-        *found.rows,
-        ("Protocol", metric.protocol),
-        ("Numbers", str(file)),
-    ]
-    console.print(lines(rows))
-    return file
+    narrow = "" if cfg.truncation is None else f"-truncation{cfg.truncation}"
+    files: list[Path] = []
+    for (name, metric), found in zip(metrics.items(), measure(requests, subject), strict=True):
+        protocol = metric.protocol if alike else f"{metric.protocol}; {subject.protocol}"
+        record = {
+            "metric": name,
+            "checkpoint": str(path),
+            "images": gan.images,
+            "seed": cfg.seed,
+            **({} if alike else {"truncation": cfg.truncation}),
+            **found.record,
+            "protocol": protocol,
+        }
+        file = folder / f"{name}-{gan.images:09d}-seed{cfg.seed}{narrow}.json"
+        file.write_text(json.dumps(record, indent=1) + "\n")
+        console.print(lines([*found.rows, ("Protocol", protocol), ("Numbers", str(file))]))
+        files.append(file)
+    return files
 
 
 def metrics_of(cfg: DictConfig, config: DictConfig) -> dict[str, Metric]:

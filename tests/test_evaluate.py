@@ -120,7 +120,7 @@ def test_stacked_digits_are_measured_or_the_missing_folder_is_named(
     folder = tmp_path / "run"
     small = ["model.G.width=4", "images=8", "batch_size=8", "logger=none", "trainer.accelerator=cpu"]
     assert gantool("train", "model=mlp", *data, *small, f"hydra.run.dir={folder}").code == 0
-    metric = ("metrics=modes", "metrics.modes.epochs=1")
+    metric = ("metrics=modes", "metrics.modes.learn=200")
     request = ("evaluate", f"run={folder}", "device=cpu", "count=20", *metric)
     cache = f"metrics.modes.cache={tmp_path / 'cache'}"
     answer = gantool(*request, cache)

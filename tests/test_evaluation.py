@@ -31,7 +31,7 @@ from gantool.data.image_set import InMemory
 from gantool.data.piles import Piles
 from gantool.data.synthetic import synthetic_pairs
 from gantool.evaluate import evaluate
-from gantool.measure import Subject, measure, together
+from gantool.measure import Request, Subject, measure, together
 from gantool.metrics.likeness import Likeness
 
 PAIRS = ("model=pix2pix", "data.hold_out=11")
@@ -277,7 +277,9 @@ def test_the_size_of_a_pass_changes_nothing_where_there_is_no_noise():
     metric = Likeness()
     metric.prepare(cfg.data, images, torch.device("cpu"), pytest.fail)
     gan = build(cfg)
-    found = [measure(metric, Subject(gan, cfg, images, 0, size), 7).values for size in (1, 3, 7)]
+    found = [
+        measure([Request(metric, 7)], Subject(gan, cfg, images, 0, size))[0].values for size in (1, 3, 7)
+    ]
     assert found[0] == pytest.approx(found[2], rel=1e-4)
     assert found[1] == pytest.approx(found[2], rel=1e-4)
     assert gan.training
@@ -306,9 +308,9 @@ def test_every_image_of_a_small_pile_counts_once():
         {"b": 2},
         {"b": 2},
     ]
-    found = measure(metric, subject, 8)
+    [found] = measure([Request(metric, 8)], subject)
     alone = Subject(subject.gan, cfg, Piles(InMemory(a), InMemory(b[:3])), 0, together=3)
-    expected = measure(metric, alone, 3)
+    [expected] = measure([Request(metric, 3)], alone)
     assert found.values["cycle_ab_l1"] == pytest.approx(expected.values["cycle_ab_l1"], rel=1e-4)
     assert found.record["samples"] == 8
 

@@ -15,7 +15,8 @@ from gantool.data.image_set import InMemory
 from gantool.images import to_uint8
 from gantool.measure import joined
 from gantool.metrics import lpips
-from gantool.metrics.likeness import WINDOW, Likeness, brightness, eight_bit, psnr, rgb, ssim
+from gantool.metrics.extractor import rgb
+from gantool.metrics.likeness import WINDOW, Likeness, brightness, eight_bit, psnr, ssim
 from gantool.metrics.lpips import FILES, LPIPS
 from gantool.tasks.paired import Paired
 from gantool.tasks.unpaired import Unpaired
@@ -112,7 +113,7 @@ def of_window(x: Tensor, y: Tensor) -> Tensor:
 def test_the_mean_is_over_images_and_not_over_batches():
     metric, fake, real = ready(), images(5), images(5, seed=1)
     fake[4] = real[4]  # alone in its batch, and unlike the others
-    parts = {n: metric.look({"": (fake[n : n + 2], real[n : n + 2])}) for n in (0, 2, 4)}
+    parts = [metric.look({"": (fake[n : n + 2], real[n : n + 2])}) for n in (0, 2, 4)]
     cut, whole = metric.judge(joined(parts)), metric.judge(metric.look({"": (fake, real)}))
     assert cut.values == pytest.approx(whole.values)
     each = [numbers(metric, fake[n : n + 1], real[n : n + 1])["psnr"] for n in range(5)]

@@ -69,6 +69,9 @@ def test_every_command_works(gantool: Gantool, tmp_path: Path):  # noqa: F811
         if words[0] == "translate":
             words = [word for word in words if not word.startswith(("run=", "out="))]
             words += [f"run={translator}", f"out={tmp_path / f'translated-{number}'}"]
+        if words[0] == "evaluate":
+            learnt = [f"metrics.{name}.features.learn=200" for name in ("fd_classifier", "precision_recall")]
+            words += ["count=20", *(learnt if "fd_classifier" in command[3] else [])]
         if words[0] == "project":
             words.append("steps=3")
         answer = gantool(*words)

@@ -15,7 +15,7 @@ from gantool.build import whole
 from gantool.callbacks.checkpoints import Best, passed
 from gantool.data.image_set import ImageSet
 from gantool.gan import GAN
-from gantool.measure import Subject, measure, together
+from gantool.measure import Request, Subject, measure, together
 from gantool.metrics.metric import Direction, Metric
 from gantool.mistakes import suggestion
 
@@ -25,11 +25,10 @@ log = logging.getLogger(__name__)
 @final
 @dataclass(frozen=True)
 class Measured:
-    """A metric that is ready, and what it is asked of."""
+    """What metrics are asked of one subject."""
 
-    metric: Metric
+    requests: list[Request]
     subject: Subject
-    count: int  # of samples
 
 
 @final
@@ -66,7 +65,7 @@ class Evaluation(Callback):
 
     def evaluate(self, trainer: Trainer, gan: GAN) -> None:
         """In every process, each of which learns all numbers."""
-        found = [measure(it.metric, it.subject, it.count, gan.share) for it in self.measured]
+        found = [one for it in self.measured for one in measure(it.requests, it.subject, gan.share)]
         self.last = {column(name): value for one in found for name, value in one.values.items()}
         if self.best is not None:
             self.best.learn(self.last, gan.images)
@@ -121,7 +120,7 @@ def evaluation_of(
     Raises ValueError for metrics that cannot be had, and for a `best` that is none of them.
     """
     whole(cfg, "evaluate_every", least=0)
-    measured: list[Measured] = []
+    requests: dict[bool, list[Request]] = {True: [], False: []}  # of metrics of images alike, and of others
     for name, metric in instantiate(cfg.metrics, _convert_="all").items():
         metric.check(gan.task, cfg.data)
         if metric.alike and held_out is None:
@@ -130,11 +129,14 @@ def evaluation_of(
             tell(f"metrics={name} is left out: {nothing_held_out(cfg.data)}")
             continue
         those = held_out if metric.alike and held_out is not None else images
-        asked = metric.prepare(cfg.data, those, device, tell)
-        count = len(those) if asked is None else asked
-        subject = Subject(gan, cfg, those, seed=0, together=together(cfg, metric.alike))
-        measured.append(Measured(metric, subject, count))
-    best = best_of(cfg, [it.metric for it in measured], gan)
+        count = metric.prepare(cfg.data, those, device, tell)
+        requests[metric.alike].append(Request(metric, count))
+    measured: list[Measured] = []
+    for alike, of_kind in requests.items():
+        those = held_out if alike and held_out is not None else images
+        subject = Subject(gan, cfg, those, seed=0, together=together(cfg, alike))
+        measured += [Measured(of_kind, subject)] if of_kind else []
+    best = best_of(cfg, [it.metric for each in measured for it in each.requests], gan)
     return Evaluation(measured, cfg.evaluate_every, cfg.images, best) if measured else None
 
 

@@ -11,9 +11,10 @@ from torchmetrics.functional.image.ssim import structural_similarity_index_measu
 
 from gantool.data.image_set import ImageSet
 from gantool.layers.resolution import height_and_width
+from gantool.metrics.extractor import rgb
 from gantool.metrics.lpips import LPIPS, Network, cached
-from gantool.metrics.metric import Direction, Found, Metric, Seen
-from gantool.tasks.task import Pairs, Task
+from gantool.metrics.metric import Direction, Found, Metric, Seen, Shown
+from gantool.tasks.task import Task
 
 WINDOW = 11  # pixels of SSIM's Gaussian window, which must fit into the image
 log = logging.getLogger(__name__)
@@ -85,8 +86,13 @@ class Likeness(Metric):
             )
 
     def prepare(
-        self, data: DictConfig, images: ImageSet, device: torch.device, tell: Callable[[str], None]
-    ) -> None:
+        self,
+        data: DictConfig,
+        images: ImageSet,
+        device: torch.device,
+        tell: Callable[[str], None],
+        count: int | None = None,
+    ) -> int:
         least = min(images.shape[1:])
         self.device = device
         measures = {"psnr": True, "ssim": least - 2 * self.crop >= WINDOW, "l1": True, "lpips": False}
@@ -97,6 +103,7 @@ class Likeness(Metric):
             self.perceptual.check(least)
             measures["lpips"] = True
         self.measures = tuple(name for name, wanted in measures.items() if wanted)
+        return len(images) if count is None else min(count, len(images))
 
     def at_hand(self, least: int) -> bool:
         """Whether LPIPS can be had of images of so many pixels without fetching anything."""
@@ -111,10 +118,14 @@ class Likeness(Metric):
     def columns(self, task: Task) -> dict[str, Direction]:
         return {column(name, measure): BETTER[measure] for name in task.compares for measure in self.measures}
 
+    @property
+    def glance(self) -> None:
+        return None
+
     @torch.no_grad()
-    def look(self, pairs: Pairs) -> Seen:
+    def look(self, shown: Shown) -> Seen:
         """(N, K), a column for each of K measures."""
-        return {name: self.measured(fake, real).cpu() for name, (fake, real) in pairs.items()}
+        return {name: self.measured(fake, real).cpu() for name, (fake, real) in shown.items()}
 
     def measured(self, fake: Tensor, real: Tensor) -> Tensor:
         exact = torch.float32 if self.device.type == "mps" else torch.float64  # float32 blurs the 4th digit
@@ -181,11 +192,6 @@ def eight_bit(images: Tensor) -> Tensor:
 def cropped(images: Tensor, border: int) -> Tensor:
     height, width = images.shape[2:]
     return images[:, :, border : height - border, border : width - border]
-
-
-def rgb(images: Tensor) -> Tensor:
-    """(N, 3, H, W) of 1 to 4 channels, without their alpha."""
-    return images[:, :3] if images.shape[1] >= 3 else images[:, :1].expand(-1, 3, -1, -1)
 
 
 def brightness(images: Tensor) -> Tensor:

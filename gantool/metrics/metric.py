@@ -10,9 +10,10 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from gantool.data.image_set import ImageSet
-from gantool.tasks.task import Pairs, Task
+from gantool.tasks.task import Task
 
 Direction = Literal["minimize", "maximize"]
+Shown = dict[str, tuple[Tensor, ...]]  # images (N, C, H, W) in [-1, 1], by name
 Seen = dict[str, Tensor]  # what is known of samples, (N, …), by name
 
 
@@ -49,28 +50,39 @@ class Metric(ABC):
 
     @abstractmethod
     def prepare(
-        self, data: DictConfig, images: ImageSet, device: torch.device, tell: Callable[[str], None]
-    ) -> int | None:
-        """Get ready; answers how many samples the protocol asks for, None = one of every image.
+        self,
+        data: DictConfig,
+        images: ImageSet,
+        device: torch.device,
+        tell: Callable[[str], None],
+        count: int | None = None,
+    ) -> int:
+        """Get ready, the reals included; answers how many samples will be looked at.
 
         Args:
             data: the configuration of the data.
             images: what training never saw where `alike`, otherwise what it learnt from.
             device: where to compute.
             tell: takes a sentence about what takes a while.
+            count: of samples; None = as many as the protocol asks for.
         """
 
     @abstractmethod
     def columns(self, task: Task) -> dict[str, Direction]:
         """The columns of its `values`, once prepared, and whether more or less of each is better."""
 
+    @property
     @abstractmethod
-    def look(self, pairs: Pairs) -> Seen:
+    def glance(self) -> str | None:
+        """Metrics of the same glance see the same, so that one looks for all; None = only it sees this."""
+
+    @abstractmethod
+    def look(self, shown: Shown) -> Seen:
         """What has to be known of each sample, on the CPU.
 
         Args:
-            pairs: fakes and reals, (N, C, H, W) in [-1, 1], by name: of `Task.compared` where `alike`,
-                otherwise as many of each by the name "".
+            shown: pairs of fakes and reals, by the names of `Task.compared`, where `alike`; otherwise fakes
+                alone, by the name "".
         """
 
     @abstractmethod

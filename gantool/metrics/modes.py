@@ -15,13 +15,18 @@ from torch import Tensor
 
 from gantool.data.cache import cache_folder
 from gantool.data.image_set import ImageSet
+from gantool.data.module import to_range
+from gantool.data.order import Order
 from gantool.data.points import Points
-from gantool.metrics.digit_classifier import Classifier, learnt, triples
-from gantool.metrics.metric import Direction, Found, Metric, Seen
-from gantool.tasks.task import Pairs, Task
+from gantool.data.torchvision_sets import mnist
+from gantool.metrics.classifier import Classifier, learnt
+from gantool.metrics.metric import Direction, Found, Metric, Seen, Shown
+from gantool.tasks.task import Task
 
 Numbers = dict[str, float | int | None]  # None = undefined
 POINTS, IMAGES = 2_500, 26_000  # samples of the protocol
+SIDE = 28  # pixels of a digit
+TOGETHER = 1000  # reals that are looked at together
 WITHIN = 3.0  # standard deviations from its mode to a sample of high quality
 SUITABLE = {  # what makes the data
     "gantool.data.points.ring",
@@ -36,20 +41,21 @@ class Modes(Metric):
 
     Args:
         cache: folder that keeps the digit classifier; None = ~/.cache/gantool.
-        epochs: of its training.
+        learn: images that it learns from, in all.
     """
 
     alike = False
 
-    def __init__(self, cache: str | None = None, epochs: int = 4):
-        if epochs < 1:
-            raise ValueError(f"metrics.modes.epochs={epochs}: give 1 or more.")
+    def __init__(self, cache: str | None = None, learn: int = 240_000):
+        if learn < 1:
+            raise ValueError(f"metrics.modes.learn={learn}: give a number of images, 1 or more.")
         self.cache = cache_folder() if cache is None else Path(cache).expanduser()
-        self.epochs = epochs
+        self.learn = learn
         self.mode_of: Callable[[Tensor], Tensor] = nowhere
         self.of = 0
         self.graded = False  # whether a sample may be of no mode
         self.said = ""
+        self.real = torch.empty(0, dtype=torch.long)  # (N,), the modes of as many reals as there are fakes
 
     def check(self, task: Task, data: DictConfig) -> None:
         made_by = str(data.set["_target_"])
@@ -60,7 +66,12 @@ class Modes(Metric):
             )
 
     def prepare(
-        self, data: DictConfig, images: ImageSet, device: torch.device, tell: Callable[[str], None]
+        self,
+        data: DictConfig,
+        images: ImageSet,
+        device: torch.device,
+        tell: Callable[[str], None],
+        count: int | None = None,
     ) -> int:
         if isinstance(images, Points):
             centres, std, scale = images.modes, images.std, images.scale
@@ -70,28 +81,46 @@ class Modes(Metric):
                 f"high quality: within {WITHIN:g} std of a mode; a mode is found by one such sample; "
                 "KL is over such samples (PacGAN, arXiv:1712.04086)"
             )
-            return POINTS
-        classifier, accuracy = learnt(data.root, self.cache, self.epochs, device, tell)
-        self.of = 1000
-        self.mode_of = lambda fake: number(classifier, fake.to(device))
-        self.said = (
-            "a mode is three digits, found by one sample (PacGAN, arXiv:1712.04086); digits are read by a "
-            f"classifier of our own, right on {accuracy:.2%} of MNIST's test set"
-        )
-        return IMAGES
+            count = POINTS if count is None else count
+        else:
+            digits = learnt(
+                mnist(data.root, "train"), mnist(data.root, "test"), self.cache, self.learn, device, tell
+            )
+            self.of = 1000
+            self.mode_of = lambda fake: number(digits.classifier, fake.to(device))
+            self.said = (
+                "a mode is three digits, found by one sample (PacGAN, arXiv:1712.04086); digits are read by "
+                f"a classifier of our own, right on {digits.accuracy:.2%} of MNIST's test set"
+            )
+            count = IMAGES if count is None else count
+        self.real = self.modes_of(images, count)
+        return count
+
+    @torch.no_grad()
+    def modes_of(self, images: ImageSet, count: int) -> Tensor:
+        """Of so many of them, at random: (N,)."""
+        order = Order(len(images), seed=0)
+        starts = range(0, count, TOGETHER)
+        parts = [images[order(start, min(TOGETHER, count - start))]["image"] for start in starts]
+        return torch.cat([self.mode_of(to_range(part, torch.float32)).cpu() for part in parts])
 
     def columns(self, task: Task) -> dict[str, Direction]:
         good: dict[str, Direction] = {"high_quality": "maximize"} if self.graded else {}
         return {"modes": "maximize", **good, "reverse_kl": "minimize"}
 
+    @property
+    def glance(self) -> None:
+        return None
+
     @torch.no_grad()
-    def look(self, pairs: Pairs) -> Seen:
+    def look(self, shown: Shown) -> Seen:
         """The mode of each sample, (N,)."""
-        fake, real = pairs[""]
-        return {"fake": self.mode_of(fake).cpu(), "real": self.mode_of(real).cpu()}
+        [fake] = shown[""]
+        return {"fake": self.mode_of(fake).cpu()}
 
     def judge(self, seen: Seen) -> Found:
-        numbers = {side: coverage(modes, self.of) for side, modes in seen.items()}
+        sides = {"fake": seen["fake"], "real": self.real}
+        numbers = {side: coverage(modes, self.of) for side, modes in sides.items()}
         if not self.graded:
             for of_side in numbers.values():
                 del of_side["high_quality"]
@@ -170,6 +199,13 @@ def nearest(points: Tensor, centres: Tensor, std: float, within: float = WITHIN)
 def number(classifier: Classifier, images: Tensor) -> Tensor:
     """100 a + 10 b + c of the three digits of each image (N, 3, H, W): (N,), int64."""
     return (triples(classifier, images) * images.new_tensor([100, 10, 1]).long()).sum(1)
+
+
+def triples(classifier: Classifier, images: Tensor) -> Tensor:
+    """The digits that the channels of (N, 3, H, W) in [-1, 1] show, in their middle: (N, 3), int64."""
+    top, left = ((side - SIDE) // 2 for side in images.shape[2:])
+    digits = images[:, :, top : top + SIDE, left : left + SIDE].reshape(-1, 1, SIDE, SIDE)
+    return classifier(digits.float()).argmax(1).view(-1, 3)
 
 
 def nowhere(samples: Tensor) -> Tensor:
