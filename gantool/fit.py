@@ -21,15 +21,18 @@ from gantool.batches import schedule_of, sizes
 from gantool.build import build
 from gantool.callbacks.checkpoints import Checkpoints, refuse_small, still_needed
 from gantool.callbacks.curves import Curves
+from gantool.callbacks.doctor import doctor_of
 from gantool.callbacks.evaluation import evaluation_of, held_out_of
 from gantool.callbacks.progress import Bar
+from gantool.callbacks.rescue import rescue_of
 from gantool.callbacks.samples import Samples
 from gantool.callbacks.stop import Stop
 from gantool.checkpoint import weight
 from gantool.data.image_set import ImageSet
 from gantool.data.module import ImageData
+from gantool.divergence import Diverged
 from gantool.forecast import Length
-from gantool.gan import GAN, Diverged
+from gantool.gan import GAN
 from gantool.loggers.metrics_csv import MetricsCSV
 from gantool.plan import Plan
 from gantool.rehearsal import Rehearsal, report
@@ -76,10 +79,13 @@ def fit(plan: Plan, images: ImageSet, console: Console, command: list[str]) -> i
     evaluation = evaluation_of(
         cfg, gan, images, held_out, trainer.strategy.root_device, "metrics" in plan.choices, tell
     )
+    doctor = doctor_of(cfg, curves, images, held_out, trainer.world_size, speaks, tell)
     best = None if evaluation is None else evaluation.best
     retention = (cfg.milestone_every, cfg.keep_milestones, cfg.disk_budget)
     saves = Checkpoints(folder, plan.config, cfg.checkpoint_every, *retention, best)
-    trainer.callbacks += [*([] if evaluation is None else [evaluation]), saves]  # pyright: ignore
+    watchers = [it for it in (doctor, evaluation) if it is not None]
+    before, behind = rescue_of(cfg, saves, tell)
+    trainer.callbacks += [*watchers, *before, saves, *behind]  # pyright: ignore
     first, logger = gan.images, None
     if speaks:
         logger = prepare(plan, trainer, gan, data, held_out, best is not None)
@@ -131,7 +137,8 @@ def attempt(plan: Plan, trainer: Trainer, gan: GAN, data: ImageData, saves: Chec
         with processes.together(trainer):
             trainer.fit(gan, data, ckpt_path=plan.checkpoint)
     except Diverged as diverged:
-        cure = "Try smaller optimizer.D.lr and optimizer.G.lr, clip=1, or a loss with a penalty."
+        smaller = "Try smaller optimizer.D.lr and optimizer.G.lr, clip=1"
+        cure = f"{smaller}, on_divergence=rollback, or a loss with a penalty."
         say("Training diverged:", f"{diverged} {last_good(saves)} {cure}")
         log.error("training diverged: %s", diverged)
         return 1

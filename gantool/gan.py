@@ -1,7 +1,7 @@
 """The training loop: every family trains through this one file."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from math import isfinite
 from typing import Any, final
 
@@ -11,7 +11,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gantool.augment.augment import Augment
+from gantool.averaging import average, averages
 from gantool.chance import keys
+from gantool.divergence import Diverged, brake, extent, gradients, infinite_gradient, infinite_loss
+from gantool.doctor.answers import answers
 from gantool.duel import Duel
 from gantool.freeze import lowest
 from gantool.losses.objective import Objective, total
@@ -22,10 +25,6 @@ from gantool.shares import Share
 from gantool.tasks.task import Batch, Player, Task
 
 OPPONENT: dict[Player, Player] = {"D": "G", "G": "D"}
-
-
-class Diverged(RuntimeError):
-    """A loss became infinite or not a number."""
 
 
 @final
@@ -101,6 +100,9 @@ class GAN(LightningModule):
         self.latest: dict[str, Tensor] = {}  # the last value of every loss, for whoever watches
         self.averaging: list[list[Tensor]] = []
         self.watched = False  # whether somebody will look at this iteration's logits
+        self.careful = False  # whether to look at every loss on an accelerator, too, which costs a wait
+        self.rescue: Callable[[Diverged], None] | None = None  # None = an infinite loss ends training
+        self.pace = 1.0  # of learning rates, as multiples of their own
 
     @property
     def generator(self) -> nn.Module:
@@ -120,6 +122,25 @@ class GAN(LightningModule):
         self.objective.meet(self.optimizers()[0].optimizer)  # pyright: ignore
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
+        """One iteration; what a rescue brings back is no step, and does not enter the average."""
+        whole, seen = True, size(batch) * self.share.world
+        try:
+            self.play(batch)
+        except Diverged as diverged:
+            if self.rescue is None:
+                raise
+            whole = False
+            self.rescue(diverged)
+        self.iteration += 1
+        self.images += seen
+        if whole and self.averaging:
+            slow, fast, slow_buffers, fast_buffers = self.averaging
+            average(slow, fast, seen, at(self.ema, self.images))
+            for old, new in zip(slow_buffers, fast_buffers, strict=True):
+                old.copy_(new)
+
+    def play(self, batch: Batch) -> None:
+        """D's turns, each on a minibatch of its own, then G's."""
         share = self.share
         self.task.advance(self.images)
         if self.augment is not None:
@@ -137,15 +158,6 @@ class GAN(LightningModule):
             drawn = self.draw(last, self.n_critic, share)
             duels = None
         self.update("G", drawn, duels)
-
-        seen = size(batch) * share.world
-        self.iteration += 1
-        self.images += seen
-        if self.averaging:
-            slow, fast, slow_buffers, fast_buffers = self.averaging
-            average(slow, fast, seen, at(self.ema, self.images))
-            for old, new in zip(slow_buffers, fast_buffers, strict=True):
-                old.copy_(new)
 
     def draw(self, minibatch: Batch, turn: int, share: Share) -> Batch:
         """All that is random about a turn, from a seed of its own; then seed what layers draw (dropout).
@@ -188,7 +200,8 @@ class GAN(LightningModule):
             share = size(chunk) / size(batch)
             loss = total(list(losses.values()))
             loss = loss * share if share < 1 else loss
-            self.refuse_infinity(player, loss, losses)
+            if self.looks and not self.finite(loss):
+                raise infinite_loss(player, losses, self.images)
             with torch.autocast(self.device.type, enabled=False):
                 self.manual_backward(loss)
             for name, value in losses.items():
@@ -197,7 +210,11 @@ class GAN(LightningModule):
             if player == "D":
                 self.show(seen)
 
+        if self.looks and not self.finite(extent(gradients(self.learning[player]))):
+            raise infinite_gradient(player, self.images)
         self.recipes[player].anneal(optimizer.optimizer, self.images)
+        if self.pace != 1:
+            brake(optimizer.optimizer, self.recipes[player], self.images, self.pace)
         if player == "G":
             optimizer.step()  # the one step of an iteration that Lightning counts
         else:
@@ -217,25 +234,22 @@ class GAN(LightningModule):
             for duel in duels:
                 self.augment.see((duel.real_logits - self.objective.adversarial.boundary(duel)).detach())
         if self.watched:
-            self.latest |= logits(duels)
+            self.latest |= answers(duels, self.objective.adversarial)
 
     def learn(self, player: Player, active: bool) -> None:
         """Whether gradients are wanted for a player's parameters: no graph is built for one that rests."""
         for parameter in self.learning[player]:
             parameter.requires_grad_(active)
 
-    def refuse_infinity(self, player: Player, loss: Tensor, losses: dict[str, Tensor]) -> None:
-        """Stop before a bad loss reaches the weights; on an accelerator only when somebody watches.
+    @property
+    def looks(self) -> bool:
+        """Whether this iteration's numbers are looked at; on an accelerator that costs a wait."""
+        return self.device.type == "cpu" or self.watched or self.careful
 
-        It costs a wait.
-        """
-        if (self.device.type != "cpu" and not self.watched) or isfinite(loss.item()):
-            return
-        values = {f"{player}/{name}": value.item() for name, value in losses.items()}
-        bad = ", ".join(f"{name} = {value}" for name, value in values.items() if not isfinite(value))
-        raise Diverged(
-            f"{bad or f'the sum of the losses of {player} is infinite'} at {self.images:,} images."
-        )
+    def finite(self, number: Tensor) -> bool:
+        """Whether a number is one, in all processes that would go on without it."""
+        good = isfinite(number.item())
+        return good if self.rescue is None else self.trainer.strategy.reduce_boolean_decision(good)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         if self.clip is not None:
@@ -255,13 +269,11 @@ class GAN(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["clock"] = {"iteration": self.iteration, "images": self.images}
+        checkpoint["pace"] = self.pace
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.iteration, self.images = checkpoint["clock"]["iteration"], checkpoint["clock"]["images"]
-
-
-def averages(ema: Schedule) -> bool:
-    return callable(ema) or ema > 0
+        self.pace = checkpoint.get("pace", 1.0)
 
 
 def size(batch: Batch) -> int:
@@ -277,22 +289,5 @@ def split(batch: Batch, step: int) -> Iterator[Batch]:
         yield {name: value[start : start + step] for name, value in batch.items()}
 
 
-def logits(duels: list[Duel]) -> dict[str, Tensor]:
-    """D's mean answer to reals and fakes of the last duel, where the loss asked for it."""
-    read = vars(duels[-1])
-    return {
-        f"health/{side}_logits": read[f"{side}_verdict"]["logits"].detach().mean()
-        for side in ("real", "fake")
-        if f"{side}_verdict" in read
-    }
-
-
 def nothing() -> None:
     """The closure of a step whose gradients are already there."""
-
-
-@torch.no_grad()
-def average(slow: list[Tensor], fast: list[Tensor], images: int, half_life: float) -> None:
-    """Move the exponential average `slow` of `fast` on by `images`; a half-life of 0 copies."""
-    decay = 0.5 ** (images / half_life) if half_life else 0.0
-    torch._foreach_lerp_(slow, fast, 1 - decay)  # pyright: ignore

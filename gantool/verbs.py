@@ -40,7 +40,9 @@ VERBS = (
         "directions", "what a latent space is sensitive to", ("run=latest", "run=latest count=3 layers=4-7")
     ),
     Verb(
-        "evaluate", "numbers for a trained generator", ("run=latest", "run=latest metrics=[fd_classifier,precision_recall]")
+        "evaluate",
+        "numbers for a trained generator",
+        ("run=latest", "run=latest metrics=[fd_classifier,precision_recall]"),
     ),
     Verb("data check", "what is in a data set, before training on it", ("data=digits",)),
     Verb("list", "models, data sets, losses and all other options", ("", "models", "data --config-dir conf")),

@@ -4,6 +4,7 @@ With C for the logits, x for reals and g for fakes; every mean runs over all log
 needs no loss of its own.
 """
 
+from math import log
 from typing import final
 
 import torch
@@ -30,6 +31,8 @@ class Minimax(Adversarial):
     G's gradient vanishes where D is sure: Algorithm 1 as printed. See NonSaturating.
     """
 
+    undecided = 2 * log(2)
+
     def __init__(self, weight: Schedule = 1.0, smoothing: float = 0.0):
         super().__init__(weight)
         self.smoothing = smoothing
@@ -47,6 +50,8 @@ class Minimax(Adversarial):
 @final
 class NonSaturating(Adversarial):
     """D: sp(-C(x)) + sp(C(g)); G: sp(-C(g)). Goodfellow et al. (2014), arXiv:1406.2661, section 3."""
+
+    undecided = 2 * log(2)
 
     def __init__(self, weight: Schedule = 1.0, smoothing: float = 0.0):
         super().__init__(weight)
@@ -78,6 +83,7 @@ class LeastSquares(Adversarial):
     def __init__(self, a: float = 0.0, b: float = 1.0, c: float = 1.0, weight: Schedule = 1.0):
         super().__init__(weight)
         self.a, self.b, self.c = a, b, c
+        self.undecided = (b - a) ** 2 / 4
 
     def discriminator(self, duel: Duel) -> Tensor:
         return ((duel.real_logits - self.b).square().mean() + (duel.fake_logits - self.a).square().mean()) / 2
@@ -121,6 +127,8 @@ class Wasserstein(Adversarial):
 class Hinge(Adversarial):
     """D: relu(1 - C(x)) + relu(1 + C(g)); G: -C(g). Lim & Ye (2017), arXiv:1705.02894, eq. 5."""
 
+    undecided = 2.0
+
     def discriminator(self, duel: Duel) -> Tensor:
         return relu(1 - duel.real_logits).mean() + relu(1 + duel.fake_logits).mean()
 
@@ -138,6 +146,8 @@ class RelativisticPairing(Adversarial):
     RSGAN of Jolicoeur-Martineau (2018), arXiv:1807.00734, section 4.1; R3GAN, Huang et al. (2024),
     arXiv:2501.05441, eq. 2.
     """
+
+    undecided = log(2)
 
     def discriminator(self, duel: Duel) -> Tensor:
         return softplus(duel.fake_logits - duel.real_logits).mean()

@@ -1,5 +1,6 @@
 """ESRGAN's adversarial loss: Wang et al. (2018), arXiv:1809.00219, section 3.2."""
 
+from math import log
 from typing import final
 
 from torch import Tensor
@@ -19,6 +20,8 @@ class RelativisticAverage(Adversarial):
     Differs from the papers: D takes m for a constant, as in ESRGAN's code. That code halves both losses too;
     here the weight may do so.
     """
+
+    undecided = 2 * log(2)
 
     def discriminator(self, duel: Duel) -> Tensor:
         real, fake = duel.real_logits, duel.fake_logits

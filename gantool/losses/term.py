@@ -13,7 +13,14 @@ from gantool.tasks.task import Task
 
 
 class Adversarial(nn.Module, ABC):
-    """How each player reads the logits. The weight scales G's side; while it is 0 nobody plays."""
+    """How each player reads the logits. The weight scales G's side; while it is 0 nobody plays.
+
+    Attributes:
+        undecided: what a D minimises that holds every image equally likely real and fake, where a D that is
+            sure of all comes to 0; None where a loss has no such scale, as a critic's has none.
+    """
+
+    undecided: float | None = None
 
     def __init__(self, weight: Schedule = 1.0):
         super().__init__()
