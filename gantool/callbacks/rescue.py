@@ -180,7 +180,9 @@ class Sound(Callback):
         best = saves.best is not None and saves.best.images == gan.images
         if not (due or best or trainer.should_stop):
             return
-        weights = [it for it in gan.state_dict().values() if it.is_floating_point()]
+        networks = [gan.task, *([] if gan.G_ema is None else [gan.G_ema])]
+        numbers = [*gan.parameters(), *(buffer for network in networks for buffer in network.buffers())]
+        weights = [it for it in numbers if it.is_floating_point()]  # what a loss remembers may begin as NaN
         sound = torch.stack([it.isfinite().all() for it in weights]).all()
         if gan.finite(torch.where(sound, 0.0, torch.inf)):
             if self.rollback is not None and (passed(saves.every, saves.before, gan.images)):
