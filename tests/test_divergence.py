@@ -273,6 +273,21 @@ def test_an_ignored_iteration_leaves_weights_statistics_optimizers_and_average_a
     assert last(tmp_path)["clock"]["images"] == 160
 
 
+@pytest.mark.parametrize("way", ["rollback", "ignore"])
+def test_a_history_of_fakes_that_began_in_a_bad_iteration_is_empty_again(
+    way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    kept: dict[int, int] = {}
+
+    class Look(Callback):
+        def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *args: Any) -> None:
+            kept[pl_module.images] = int(pl_module.task.history["a"].count)
+
+    with_callbacks(monkeypatch, PoisonGradient({0}), Look())
+    assert trained(tmp_path, "model=cyclegan", "images=16", f"on_divergence={way}") == 0
+    assert kept == {8: 0, 16: 8}
+
+
 def test_too_many_in_a_row_end_training_but_not_as_many_now_and_then(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

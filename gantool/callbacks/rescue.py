@@ -138,7 +138,7 @@ class Ignore(Callback):
             self.tell(f"Left out an iteration, since {diverged}")
         self.row, self.left_out = self.row + 1, gan.iteration
         for buffer, before in zip(gan.buffers(), self.buffers, strict=True):
-            buffer.copy_(before)
+            buffer.data = before  # not copied: a history of fakes gets its shape in the first iteration
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any, **_: Any) -> None:
         assert isinstance(pl_module, GAN)
