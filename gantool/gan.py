@@ -273,7 +273,7 @@ class GAN(LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.iteration, self.images = checkpoint["clock"]["iteration"], checkpoint["clock"]["images"]
-        self.pace = checkpoint.get("pace", 1.0)
+        self.pace = checkpoint["pace"]
 
 
 def size(batch: Batch) -> int:
