@@ -273,7 +273,7 @@ class GAN(LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.iteration, self.images = checkpoint["clock"]["iteration"], checkpoint["clock"]["images"]
-        self.pace = checkpoint["pace"]
+        self.pace = checkpoint.get("pace", 1.0)  # who only tells the time before a run begins knows no pace
 
 
 def size(batch: Batch) -> int:
