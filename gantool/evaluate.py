@@ -10,14 +10,18 @@ from rich.console import Console
 from gantool import catalogue
 from gantool.build import refuse_foreign
 from gantool.callbacks.evaluation import held_out_of, nothing_held_out
-from gantool.checkpoint import load
+from gantool.callbacks.evaluation import protocol as protocol_of
 from gantool.data.image_set import ImageSet
-from gantool.finished import device_of, set_of, truncate
+from gantool.finished import device_of, set_of
 from gantool.gan import GAN
-from gantool.measure import MOST, Request, Subject, measure, together
+from gantool.measure import Request, by_sight, measure
 from gantool.metrics.metric import Metric
+from gantool.metrics.sight import Sight
 from gantool.runs import checkpoint, find
+from gantool.subject import MOST, Subject, together
 from gantool.summary import lines
+from gantool.trained import load
+from gantool.truncation import truncate
 
 
 def main(cfg: DictConfig) -> None:
@@ -44,36 +48,41 @@ def evaluate(cfg: DictConfig, console: Console) -> list[Path]:
     gan.to(device)
     console.print(lines([("Checkpoint", f"{path} at {gan.images:,} images")]))
     files: list[Path] = []
-    for alike in (True, False):
-        if some := {name: metric for name, metric in metrics.items() if metric.alike == alike}:
-            files += judged(cfg, gan, config, some, path, console)
+    for sight, some in by_sight(metrics.items()).items():
+        files += judged(cfg, gan, config, sight, some, path, console)
     return files
 
 
 def judged(
-    cfg: DictConfig, gan: GAN, config: DictConfig, metrics: dict[str, Metric], path: Path, console: Console
+    cfg: DictConfig,
+    gan: GAN,
+    config: DictConfig,
+    sight: Sight,
+    metrics: dict[str, Metric],
+    path: Path,
+    console: Console,
 ) -> list[Path]:
-    """Those that are all `alike`, or not: every image is made once for all of them."""
-    alike = next(iter(metrics.values())).alike
-    images = held_out(config, cfg.trust, ", ".join(metrics)) if alike else set_of(config, cfg.trust)
+    """Those of one sight: every image is made once for all of them."""
+    images = held_out(config, cfg.trust, ", ".join(metrics)) if sight.held_out else set_of(config, cfg.trust)
     requests = [
         Request(metric, metric.prepare(config.data, images, gan.device, console.print, cfg.count))
         for metric in metrics.values()
     ]
-    size = cfg.batch_size or (together(config, True) if alike else MOST[False])
+    translates = gan.task.entries != ("image",)
+    size = cfg.batch_size or (together(config, True) if translates else MOST[False])
     subject = Subject(gan, config, images, cfg.seed, size, cfg.standing, cfg.truncation)
     folder = Path(cfg.out) if cfg.out else find(cfg.run) / "metrics"
     folder.mkdir(parents=True, exist_ok=True)
     narrow = "" if cfg.truncation is None else f"-truncation{cfg.truncation}"
     files: list[Path] = []
     for (name, metric), found in zip(metrics.items(), measure(requests, subject), strict=True):
-        protocol = metric.protocol if alike else f"{metric.protocol}; {subject.protocol}"
+        protocol = protocol_of(metric, subject)
         record = {
             "metric": name,
             "checkpoint": str(path),
             "images": gan.images,
             "seed": cfg.seed,
-            **({} if alike else {"truncation": cfg.truncation}),
+            **({} if translates else {"truncation": cfg.truncation}),
             **found.record,
             "protocol": protocol,
         }

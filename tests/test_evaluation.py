@@ -31,8 +31,9 @@ from gantool.data.image_set import InMemory
 from gantool.data.piles import Piles
 from gantool.data.synthetic import synthetic_pairs
 from gantool.evaluate import evaluate
-from gantool.measure import Request, Subject, measure, together
+from gantool.measure import Request, measure
 from gantool.metrics.likeness import Likeness
+from gantool.subject import Subject, together
 
 PAIRS = ("model=pix2pix", "data.hold_out=11")
 PILES = ("model=cyclegan", "data.hold_out=5")
@@ -291,7 +292,9 @@ def test_passes_are_no_larger_than_those_of_training():
         (["batch_size=64"], 16),
         (["batch_size=64", "micro_batch=4"], 4),
     ):
-        assert together(composed("model=pix2pix", "data=synthetic_pairs", *overrides), alike=True) == size
+        assert (
+            together(composed("model=pix2pix", "data=synthetic_pairs", *overrides), translates=True) == size
+        )
 
 
 def test_every_image_of_a_small_pile_counts_once():

@@ -14,11 +14,11 @@ from gantool.data.digits import digits
 from gantool.data.image_set import ImageSet, InMemory
 from gantool.data.synthetic import synthetic
 from gantool.metrics import dinov2, inception
-from gantool.metrics.classifier import FEATURES, LARGEST, Classifier, learnt, parted, shifted, shrunk
+from gantool.metrics.classifier import FEATURES, LARGEST, Classifier, learnt, parted, shifted
 from gantool.metrics.classifier_features import ClassifierFeatures
 from gantool.metrics.content import content, digest_of, kept
 from gantool.metrics.dinov2 import DINOv2
-from gantool.metrics.extractor import Extractor, eight_bit, extracted, rgb
+from gantool.metrics.extractor import Extractor, eight_bit, extracted, rgb, shrunk
 from gantool.metrics.inception import Inception, clean
 
 CPU = torch.device("cpu")
@@ -81,7 +81,7 @@ def test_it_sees_images_of_any_shape(channels: int, size: tuple[int, int]):
     classifier = Classifier(channels, 3).eval()
     images = torch.rand(2, channels, *size) * 2 - 1
     assert classifier(images).shape == (2, 3)
-    assert max(shrunk(images).shape[2:]) <= LARGEST
+    assert max(shrunk(images, LARGEST).shape[2:]) <= LARGEST
     assert shifted(images).shape == images.shape
 
 

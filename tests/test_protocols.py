@@ -26,7 +26,7 @@ from gantool import catalogue
 from gantool.build import build
 from gantool.data.image_set import InMemory
 from gantool.data.synthetic import synthetic
-from gantool.measure import Request, Subject, measure
+from gantool.measure import Request, measure
 from gantool.metrics.classifier_features import ClassifierFeatures
 from gantool.metrics.distribution import Distribution
 from gantool.metrics.extractor import Extractor
@@ -34,12 +34,18 @@ from gantool.metrics.frechet import Frechet
 from gantool.metrics.inception import Inception
 from gantool.metrics.manifold import DensityCoverage, PrecisionRecall
 from gantool.metrics.metric import Seen
+from gantool.metrics.sight import Shown
+from gantool.subject import Subject
 from gantool.tasks.generation import Generation
 
 CPU = torch.device("cpu")
 TRAINING = ("model=cgan", "prior=gaussian", "images=48", "ema=16")
 OURS = ("fd_classifier", "kid_classifier", "precision_recall", "density_coverage")
-PRESETS = [name for name in catalogue.groups()["metrics"] if name not in ("likeness", "superres", "modes")]
+PRESETS = [
+    name
+    for name, file in catalogue.groups()["metrics"].items()
+    if "metrics.distribution.Distribution" in file.read_text()
+]
 
 
 def cheap(cache: Path, *names: str, count: int = 40) -> list[str]:
@@ -367,7 +373,7 @@ def test_real_images_as_fakes_score_what_reals_score_among_themselves(tmp_path: 
     subject = subject_of("data.count=400")
     [request] = prepared(subject, tmp_path, (Counting(), 400))
     pixels = subject.images[range(400)]["image"]
-    found = request.metric.judge(request.metric.look({"": (pixels / 127.5 - 1,)}))
+    found = request.metric.judge(request.metric.look(Shown({"": (pixels / 127.5 - 1,)})))
     assert found.values["m0"] == pytest.approx(0, abs=1e-6)
     assert found.record["real_m0"] > 0
     assert "half of the reals, 200, against the other" in found.rows[0][1]
@@ -394,7 +400,7 @@ def test_images_that_are_not_finite_make_no_number_and_no_crash(
     [request] = prepared(subject, tmp_path, (Counting(), 20))
     fake = torch.zeros(20, 3, 16, 16)
     fake[7, 1, 2, 3] = nan
-    found = request.metric.judge(request.metric.look({"": (fake,)}))
+    found = request.metric.judge(request.metric.look(Shown({"": (fake,)})))
     assert found.values == {}
     assert found.record["m0"] is None
     assert found.rows[0][1].startswith("undefined")
@@ -420,7 +426,11 @@ def test_too_few_images_for_a_covariance_are_told_once(tmp_path: Path, caplog: p
     [
         (
             ("model=pix2pix", "metrics=fd_classifier"),
-            "metrics=fd_classifier measures models that make images of",
+            "metrics=fd_classifier learns a classifier of the labels of the data",
+        ),
+        (
+            ("model=pix2pix", "metrics=memorisation"),
+            "metrics=memorisation compares with the images that were learnt from",
         ),
         (
             ("model=dcgan", "data.classes=0", "metrics=precision_recall"),

@@ -9,7 +9,7 @@ from typing import NamedTuple, final
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, interpolate, pad
+from torch.nn.functional import cross_entropy, pad
 
 from gantool.data.held_out import part
 from gantool.data.image_set import Batch, ImageSet
@@ -17,6 +17,7 @@ from gantool.data.lock import locked
 from gantool.data.module import to_range
 from gantool.data.order import Order
 from gantool.metrics.content import content
+from gantool.metrics.extractor import shrunk
 
 FEATURES = 64
 LARGEST = 32  # pixels of the longer side that it sees
@@ -57,7 +58,7 @@ class Classifier(nn.Module):
 
     def seen(self, images: Tensor) -> Tensor:
         """Features (N, FEATURES); divided by `unit` they vary by 1 from image to image, on the mean."""
-        return self.features(self.stages(shrunk(images)))
+        return self.features(self.stages(shrunk(images, LARGEST)))
 
 
 class Learnt(NamedTuple):
@@ -165,16 +166,6 @@ def shifted(images: Tensor) -> Tensor:
     down, right = torch.randint(2 * SHIFT + 1, (2,)).tolist()
     height, width = images.shape[2:]
     return pad(images, [SHIFT] * 4, mode="replicate")[:, :, down : down + height, right : right + width]
-
-
-def shrunk(images: Tensor) -> Tensor:
-    """Larger ones to LARGEST pixels of their longer side."""
-    height, width = images.shape[2:]
-    scale = LARGEST / max(height, width)
-    if scale >= 1:
-        return images
-    size = [max(1, round(side * scale)) for side in (height, width)]
-    return interpolate(images, size, mode="bilinear", antialias=True)
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 from omegaconf import DictConfig
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from gantool.data.image_set import ImageSet
 from gantool.metrics.metric import Seen
@@ -64,3 +65,13 @@ def eight_bit(images: Tensor) -> Tensor:
 def rgb(images: Tensor) -> Tensor:
     """(N, 3, H, W) of 1 to 4 channels: grey repeated, alpha left out."""
     return images[:, :3] if images.shape[1] >= 3 else images[:, :1].expand(-1, 3, -1, -1)
+
+
+def shrunk(images: Tensor, side: int) -> Tensor:
+    """Larger images (N, C, H, W) to `side` pixels of their longer side, with antialiasing."""
+    height, width = images.shape[2:]
+    scale = side / max(height, width)
+    if scale >= 1:
+        return images
+    size = [max(1, round(length * scale)) for length in (height, width)]
+    return interpolate(images, size, mode="bilinear", antialias=True)

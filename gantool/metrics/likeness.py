@@ -13,7 +13,8 @@ from gantool.data.image_set import ImageSet
 from gantool.layers.resolution import height_and_width
 from gantool.metrics.extractor import rgb
 from gantool.metrics.lpips import LPIPS, Network, cached
-from gantool.metrics.metric import Direction, Found, Metric, Seen, Shown
+from gantool.metrics.metric import Direction, Found, Metric, Seen
+from gantool.metrics.sight import Compared, Shown
 from gantool.tasks.task import Task
 
 WINDOW = 11  # pixels of SSIM's Gaussian window, which must fit into the image
@@ -45,7 +46,7 @@ class Likeness(Metric):
         weights: file of that network's weights; None = torch's cache.
     """
 
-    alike = True
+    sight = Compared()
     deciding = "psnr"
 
     def __init__(
@@ -125,7 +126,7 @@ class Likeness(Metric):
     @torch.no_grad()
     def look(self, shown: Shown) -> Seen:
         """(N, K), a column for each of K measures."""
-        return {name: self.measured(fake, real).cpu() for name, (fake, real) in shown.items()}
+        return {name: self.measured(fake, real).cpu() for name, (fake, real) in shown.images.items()}
 
     def measured(self, fake: Tensor, real: Tensor) -> Tensor:
         exact = torch.float32 if self.device.type == "mps" else torch.float64  # float32 blurs the 4th digit

@@ -10,10 +10,10 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from gantool.data.image_set import ImageSet
+from gantool.metrics.sight import Shown, Sight
 from gantool.tasks.task import Task
 
 Direction = Literal["minimize", "maximize"]
-Shown = dict[str, tuple[Tensor, ...]]  # images (N, C, H, W) in [-1, 1], by name
 Seen = dict[str, Tensor]  # what is known of samples, (N, …), by name
 
 
@@ -39,7 +39,7 @@ class Metric(ABC):
     It keeps nothing between batches, so that processes can share them.
     """
 
-    alike: bool  # it compares a fake with the very image that it should be, rather than many fakes with many
+    sight: Sight  # what it has to see
     deciding: str | None = (
         None  # the column by which a checkpoint is best, unless `best.metric` names another
     )
@@ -61,7 +61,7 @@ class Metric(ABC):
 
         Args:
             data: the configuration of the data.
-            images: what training never saw where `alike`, otherwise what it learnt from.
+            images: what training never saw where its sight wants that, otherwise what training learns from.
             device: where to compute.
             tell: takes a sentence about what takes a while.
             count: of samples; None = as many as the protocol asks for.
@@ -78,12 +78,7 @@ class Metric(ABC):
 
     @abstractmethod
     def look(self, shown: Shown) -> Seen:
-        """What has to be known of each sample, on the CPU.
-
-        Args:
-            shown: pairs of fakes and reals, by the names of `Task.compared`, where `alike`; otherwise fakes
-                alone, by the name "".
-        """
+        """What has to be known of each sample, on the CPU."""
 
     @abstractmethod
     def judge(self, seen: Seen) -> Found:

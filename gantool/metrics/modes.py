@@ -20,7 +20,8 @@ from gantool.data.order import Order
 from gantool.data.points import Points
 from gantool.data.torchvision_sets import mnist
 from gantool.metrics.classifier import Classifier, learnt
-from gantool.metrics.metric import Direction, Found, Metric, Seen, Shown
+from gantool.metrics.metric import Direction, Found, Metric, Seen
+from gantool.metrics.sight import Fakes, Shown
 from gantool.tasks.task import Task
 
 Numbers = dict[str, float | int | None]  # None = undefined
@@ -44,7 +45,7 @@ class Modes(Metric):
         learn: images that it learns from, in all.
     """
 
-    alike = False
+    sight = Fakes()
 
     def __init__(self, cache: str | None = None, learn: int = 240_000):
         if learn < 1:
@@ -115,7 +116,7 @@ class Modes(Metric):
     @torch.no_grad()
     def look(self, shown: Shown) -> Seen:
         """The mode of each sample, (N,)."""
-        [fake] = shown[""]
+        [fake] = shown.images[""]
         return {"fake": self.mode_of(fake).cpu()}
 
     def judge(self, seen: Seen) -> Found:

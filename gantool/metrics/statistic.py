@@ -19,6 +19,7 @@ class Statistic(ABC):
 
     entry: Literal["features", "logits"] = "features"  # of what an extractor answers
     deciding: bool = False  # whether checkpoints are best by it
+    of_training: bool = False  # whether only what the generator has learnt from gives it a meaning
     directions: dict[str, Direction]  # of its numbers by name, "" for the only one; others are kept aside
     least: int = 2  # images of a cloud
 
