@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from math import isfinite
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.optim import Optimizer
 
 from gantool.optim import Recipe
@@ -12,19 +13,38 @@ from gantool.schedules import at
 
 
 class Diverged(RuntimeError):
-    """A loss, a gradient or a weight became infinite or not a number."""
+    """A loss, a gradient or a weight became infinite or not a number.
+
+    Args:
+        text: what it was, and when.
+        seen: whether this process knows it, and not only that another one does.
+    """
+
+    def __init__(self, text: str, seen: bool = True):
+        super().__init__(text)
+        self.seen = seen
 
 
 def infinite_loss(player: str, losses: Mapping[str, Tensor], images: int) -> Diverged:
     """Names those of a player's losses that are to blame."""
     values = {f"{player}/{name}": value.item() for name, value in losses.items()}
     bad = ", ".join(f"{name} = {value}" for name, value in values.items() if not isfinite(value))
-    return Diverged(f"{bad or f'the sum of the losses of {player} is infinite'} at {images:,} images.")
+    what = bad or f"the sum of the losses of {player} is infinite"
+    return Diverged(f"{what} at {images:,} images.", seen=bool(bad))
 
 
 def infinite_gradient(player: str, images: int) -> Diverged:
     """Of losses that were finite themselves."""
     return Diverged(f"the gradient of {player} is infinite at {images:,} images.")
+
+
+def agreed(diverged: Diverged) -> Diverged:
+    """The same in all processes, which must all ask: what the first of those says that know it."""
+    if not distributed.is_initialized():
+        return diverged
+    told: list[Any] = [None] * distributed.get_world_size()
+    distributed.all_gather_object(told, (not diverged.seen, str(diverged)))
+    return Diverged(min(told, key=lambda it: it[0])[1])
 
 
 def gradients(parameters: Iterable[nn.Parameter]) -> list[Tensor]:

@@ -94,7 +94,8 @@ class Doctor(Callback):
 
     def examine(self, trainer: Trainer, gan: GAN, examination: Examination) -> None:
         """Of this moment: one row of its own in the log."""
-        found = examination(gan, gan.images // self.every)
+        with trainer.precision_plugin.forward_context():  # the numbers that training computes with
+            found = examination(gan, gan.images // self.every)
         for logger in trainer.loggers:
             logger.log_metrics({f"health/{name}": value for name, value in found.items()}, step=gan.images)
         numbers = middle(self.rows) | {name: value for name, value in found.items() if isfinite(value)}
@@ -168,7 +169,8 @@ def doctor_of(
     examination = None
     if speaks:
         share = sizes(cfg, "batch_size")[0] // processes
-        together = passes_of(min(share, cfg.micro_batch or share), cfg.task.get("pack", 1))
+        beside = processes if cfg.trainer.get("sync_batchnorm", False) else 1  # whose images share statistics
+        together = passes_of(min(share, cfg.micro_batch or share) * beside, cfg.task.get("pack", 1))
         unseen = None if held_out is None else some(held_out, cfg.seed)
         examination = Examination(some(images, cfg.seed), unseen, together, cfg.seed)
     return Doctor(curves, cfg.health_every, cfg.images, examination, tell)

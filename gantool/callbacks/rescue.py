@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, final
+from typing import Any, NoReturn, final
 
 import torch
 from omegaconf import DictConfig
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gantool.callbacks.checkpoints import Checkpoints, passed
 from gantool.checkpoint import read
-from gantool.divergence import Diverged
+from gantool.divergence import Diverged, agreed
 from gantool.gan import GAN
 from gantool.losses.observed import Observed
 
@@ -63,21 +63,21 @@ class Rollback(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, GAN)
         gan = pl_module
-        gan.rescue = lambda diverged: self.go_back(trainer, gan, diverged)
+        gan.rescue = lambda diverged: self.go_back(trainer, gan, agreed(diverged))
         self.saves.write(trainer, self.saves.last, gan.images)
 
     def go_back(self, trainer: Trainer, gan: GAN, diverged: Diverged) -> None:
         """Raises `diverged` where it happened too often."""
         if self.done == self.times:
-            raise Diverged(
-                f"{diverged} rollback.times={self.times} are used up, learning rates were {gan.pace:g} of "
-                "their own."
-            )
+            why = f"rollback.times={self.times} are used up, learning rates were {gan.pace:g} of their own."
+            give_up(trainer, Diverged(f"{diverged} {why}"))
         self.done += 1
         gan.pace *= self.lr
+        gan.watched &= bool(gan.latest)  # without a single whole iteration there are no numbers to log
         stored = read(self.saves.last)
         if stored["clock"]["images"] == self.target and self.earlier.exists():
             stored = read(self.earlier)
+        trainer.strategy.barrier()  # the first process may be about to write last.ckpt anew
         self.target = max(self.target, stored["clock"]["images"])
         gan.load_state_dict(stored["state_dict"])
         trainer.strategy.load_optimizer_state_dict(stored)
@@ -123,7 +123,7 @@ class Ignore(Callback):
         assert isinstance(pl_module, GAN)
         gan = pl_module
         gan.careful = True
-        gan.rescue = lambda diverged: self.leave_out(gan, diverged)
+        gan.rescue = lambda diverged: self.leave_out(gan, agreed(diverged))
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, *args: Any, **_: Any
@@ -133,12 +133,17 @@ class Ignore(Callback):
     def leave_out(self, gan: GAN, diverged: Diverged) -> None:
         """Raises `diverged` where it happened too often in a row."""
         if self.row == self.times:
-            raise Diverged(f"{diverged} So it was in ignore.times={self.times} iterations in a row.")
+            why = f"So it was in ignore.times={self.times} iterations in a row."
+            give_up(gan.trainer, Diverged(f"{diverged} {why}"))
         if not self.row:
             self.tell(f"Left out an iteration, since {diverged}")
         self.row, self.left_out = self.row + 1, gan.iteration
+        gan.watched &= bool(gan.latest)  # without a single whole iteration there are no numbers to log
         for buffer, before in zip(gan.buffers(), self.buffers, strict=True):
-            buffer.data = before  # not copied: a history of fakes gets its shape in the first iteration
+            if buffer.shape == before.shape:
+                buffer.data.copy_(before)  # in place: processes average running statistics where they lie
+            else:
+                buffer.data = before  # a history of fakes, which gets its shape in the first iteration
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any, **_: Any) -> None:
         assert isinstance(pl_module, GAN)
@@ -155,6 +160,22 @@ class Ignore(Callback):
     ) -> None:
         if "ignored" in checkpoint:
             self.row, self.left_out = checkpoint["ignored"]["row"], checkpoint["ignored"]["iteration"]
+
+
+@final
+class Halt(Callback):
+    """Ends training, in all processes at the same place: none waits for one that is gone."""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        assert isinstance(pl_module, GAN)
+        pl_module.rescue = lambda diverged: give_up(trainer, agreed(diverged))
+
+
+def give_up(trainer: Trainer, diverged: Diverged) -> NoReturn:
+    """Raises `diverged` in the first process, which says it for all, and SystemExit in the others."""
+    if trainer.is_global_zero:
+        raise diverged
+    raise SystemExit(1)
 
 
 @final
@@ -190,7 +211,7 @@ class Sound(Callback):
             return
         diverged = Diverged(f"weights are infinite at {gan.images:,} images.")
         if self.rollback is None:
-            raise diverged
+            give_up(trainer, diverged)
         self.rollback.go_back(trainer, gan, diverged)
 
 
@@ -213,5 +234,5 @@ def rescue_of(
     rollback = Rollback(saves, cfg.rollback.lr, cfg.rollback.times, tell)
     if cfg.on_divergence == "rollback":
         return [Sound(saves, rollback)], [rollback]
-    ignore = [Ignore(cfg.ignore.times, tell)] if cfg.on_divergence == "ignore" else []
-    return [*ignore, Sound(saves, None)], []
+    way = Ignore(cfg.ignore.times, tell) if cfg.on_divergence == "ignore" else Halt()
+    return [way, Sound(saves, None)], []

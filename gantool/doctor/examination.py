@@ -64,9 +64,9 @@ class Examination:
         alone(task)  # the other processes do not take part
         units = {"G": Units(task.G), "D": Units(task.D)}
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            reseed(device, self.seed, "doctor", number)
-            seen = self.played(task, gan, self.training, number)
-            unseen = [] if self.held_out is None else self.played(task, gan, self.held_out, number)
+            seen = self.played(task, gan, self.training, "seen", number)
+            held_out = self.held_out
+            unseen = [] if held_out is None else self.played(task, gan, held_out, "unseen", number)
         found = self.variety(seen)
         found |= {f"{player}_dead": it.dead for player, it in units.items() if it.known}
         ratios = [
@@ -77,22 +77,34 @@ class Examination:
         known = [ratio for ratio in ratios if ratio is not None]
         return found | ({"memorised": max(known)} if known else {})
 
-    def played(self, task: Task, gan: GAN, images: Batch, number: int) -> list[Played]:
+    def played(self, task: Task, gan: GAN, images: Batch, kind: str, number: int) -> list[Played]:
         """Every duel, over this examination's images, in passes of equal size."""
         each = min(self.together, fewest(images))
         passes: list[list[Played]] = []
         for begin in range(0, max(1, min(COUNT, fewest(images)) // each) * each, each):
-            places = torch.arange(begin, begin + each) + number * COUNT
-            chosen = {name: value[places % len(value)] for name, value in images.items()}
-            batch = moved(in_range(chosen, torch.get_default_dtype()), task.G)
-            drawn = task.draw({name: gan.in_format(value) for name, value in batch.items()})
+            drawn = self.drawn(task, images, kind, torch.arange(begin, begin + each) + number * COUNT)
             passes.append([])
-            for duel in task.duels(drawn):
+            for duel in task.duels({name: gan.in_format(value) for name, value in drawn.items()}):
                 logits = torch.empty(0), torch.empty(0)
                 if gan.objective.plays("D", gan.images):
                     logits = duel.real_logits.flatten().cpu(), duel.fake_logits.flatten().cpu()
                 passes[-1].append(Played(small(duel.real), small(duel.fake), *logits))
         return [joined(list(parts)) for parts in zip(*passes, strict=True)]
+
+    def drawn(self, task: Task, images: Batch, kind: str, places: Tensor) -> Batch:
+        """What a pass needs, each sample with a seed of its own: the size of the pass changes nothing of it.
+
+        So several processes, whose passes are smaller, find the same as one. What layers draw by themselves,
+        as dropout does, is other noise of the same kind.
+        """
+        chosen = {name: value[places % len(value)] for name, value in images.items()}
+        batch = moved(in_range(chosen, torch.get_default_dtype()), task.G)
+        device = next(task.parameters()).device
+        singles: list[Batch] = []
+        for i, place in enumerate(places.tolist()):
+            reseed(device, self.seed, "doctor", kind, place)
+            singles.append(task.draw({name: value[i : i + 1] for name, value in batch.items()}))
+        return {name: torch.cat([one[name] for one in singles]) for name in singles[0]}
 
     def variety(self, seen: list[Played]) -> dict[str, float]:
         """Of the fakes beside the reals; of the duel that fares worst."""

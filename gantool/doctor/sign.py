@@ -10,6 +10,7 @@ Numbers = dict[str, float]  # of one examination, by name; what was not measured
 WINDOW = 3  # examinations that must agree, by their median
 TINY = 1e-30  # instead of 0, to divide by
 CALM = 0.5  # of the badness that alarms: below that an episode is over
+END = 0.9  # of a run: what is still wrong then has not righted itself
 
 
 @final
@@ -33,9 +34,12 @@ class Sign(ABC):
 
     It speaks once in an episode, which begins when the median of the last `window` badnesses reaches 1 and
     ends when it falls below CALM. What it remembers is in `state`, as plain values.
+
+    What is wrong at first often rights itself: before `settles` it speaks only at the END of the run.
     """
 
     window: ClassVar[int] = WINDOW
+    settles: ClassVar[int] = 0  # iterations
     cures: ClassVar[tuple[str, ...]]  # keys and choices of the command line that usually help, the best first
 
     def __init__(self):
@@ -63,7 +67,8 @@ class Sign(ABC):
         if self.told:
             self.told = level >= CALM
             return None
-        if level < 1 or bad < 1:
+        early = now.iterations < self.settles and now.progress < END
+        if level < 1 or bad < 1 or early:
             return None
         self.told = True
         since = min(moment for moment, it in zip(self.moments, self.recent, strict=True) if it >= 1)

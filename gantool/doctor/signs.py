@@ -13,6 +13,7 @@ class Strong(Sign):
 
     cures = ("optimizer.D.lr (smaller)", "augment=instance_noise", "augment=diffaug", "trick=r1")
     limit = 0.003  # sound runs of DCGAN come to 0.02 within their first iterations
+    settles = FIRST  # those of hinge losses, whose margins can be met, to 0 for some hundred
 
     def badness(self, numbers: Numbers, now: Moment) -> float | None:
         if "uncertainty" not in numbers:
@@ -55,7 +56,8 @@ class Vanishing(Sign):
 class Exploding(Sign):
     """A player's gradient is many times what it was a short while ago.
 
-    It may well grow a hundredfold over a sound run, but slowly: what is usual follows it by so much.
+    It may well grow a hundredfold over a sound run, but slowly: what is usual follows it by so much. No
+    gradient at all is nothing to compare with: a hinge loss has none while D meets its margins.
     """
 
     cures = ("clip=1", "optimizer.D.lr (smaller)", "optimizer.G.lr (smaller)", "trick=r1")
@@ -70,7 +72,9 @@ class Exploding(Sign):
         name = f"{self.player}_gradient"
         if name not in numbers:
             return None
-        gradient = max(numbers[name], TINY)
+        gradient = numbers[name]
+        if gradient == 0:
+            return 0.0
         if self.usual is None or now.iterations < FIRST:
             self.usual = gradient
         self.usual = min(max(gradient, self.usual / self.follows), self.usual * self.follows)
@@ -107,15 +111,16 @@ class Stuck(Sign):
 
     cures = ("optimizer.D.lr (smaller)", "n_critic (smaller)", "augment=diffaug", "images (larger)")
     little = 0.3  # of the reals' diversity
-    progress = 0.5  # of the run, or
-    patience = 5 * FIRST  # iterations: longer than any generator needs for its first things
+    rises = 1.2  # times the most there was: who learns late learns nevertheless
+    settles = 5 * FIRST  # some sound generators need 1,300 iterations for their first things
 
     def badness(self, numbers: Numbers, now: Moment) -> float | None:
-        late = now.progress >= self.progress or now.iterations >= self.patience
         if "diversity" not in numbers:
             return None
-        self.usual = max(self.usual or 0.0, min(numbers["diversity"], 1.0))
-        return self.little / max(numbers["diversity"], TINY) if late and self.usual < self.little else 0.0
+        most, diversity = self.usual or 0.0, numbers["diversity"]
+        self.usual = max(most, min(diversity, 1.0))
+        learning = self.usual >= self.little or diversity > self.rises * most
+        return 0.0 if learning else self.little / max(diversity, TINY)
 
     def words(self, numbers: Numbers) -> str:
         most = self.usual or 0.0
@@ -155,13 +160,16 @@ class Dropping(Sign):
     cures = Collapse.cures
     fallen = 0.4  # of the coverage there was
     little = 0.4  # a coverage that says nothing: pixels may be a poor measure of these images
+    # What is usual is a slow average, not the highest: of narrow modes, coverage jumps between 0.1 and 0.5.
+    up, down = 0.1, 0.05  # the share of a difference by which it moves from one examination to the next
 
     def badness(self, numbers: Numbers, now: Moment) -> float | None:
         if "coverage" not in numbers or now.iterations < FIRST:
             return None
         covered = numbers["coverage"]
         usual = covered if self.usual is None else self.usual
-        self.usual = max(usual, min(covered, usual + 0.1))  # a single high one is not what was usual
+        follows = self.up if covered > usual else self.down
+        self.usual = usual + follows * (covered - usual)
         return 0.0 if self.usual < self.little else self.fallen * self.usual / max(covered, TINY)
 
     def words(self, numbers: Numbers) -> str:
