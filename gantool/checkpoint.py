@@ -13,7 +13,7 @@ from torch import nn
 from gantool.build import assemble, refuse_foreign
 from gantool.gan import GAN
 
-SCHEMA = 6
+SCHEMA = 7
 ENTRY = 400  # bytes that a tensor's entry takes in a file beside its numbers
 
 

@@ -16,18 +16,18 @@ from pytorch_lightning import Callback, Trainer
 from rich.console import Console
 from rich.markup import escape
 
-from gantool import machine, memory, processes, summary
+from gantool import machine, memory, processes, protocols, summary
 from gantool.batches import schedule_of, sizes
 from gantool.build import build
 from gantool.callbacks.checkpoints import Checkpoints, refuse_small, still_needed
 from gantool.callbacks.curves import Curves
 from gantool.callbacks.doctor import doctor_of
-from gantool.callbacks.evaluation import evaluation_of, held_out_of
+from gantool.callbacks.evaluation import Evaluation, evaluation_of, held_out_of
 from gantool.callbacks.progress import Bar
 from gantool.callbacks.rescue import rescue_of
 from gantool.callbacks.samples import Samples
 from gantool.callbacks.stop import Stop
-from gantool.checkpoint import weight
+from gantool.checkpoint import read, weight
 from gantool.data.image_set import ImageSet
 from gantool.data.module import ImageData
 from gantool.divergence import Diverged
@@ -80,6 +80,8 @@ def fit(plan: Plan, images: ImageSet, console: Console, command: list[str]) -> i
         cfg, gan, images, held_out, trainer.strategy.root_device, "metrics" in plan.choices, tell
     )
     doctor = doctor_of(cfg, curves, images, held_out, trainer.world_size, speaks, tell)
+    if evaluation is not None and evaluation.patience is not None and plan.checkpoint is not None:
+        evaluation.refuse_hopeless(read(Path(plan.checkpoint)), folder)
     best = None if evaluation is None else evaluation.best
     retention = (cfg.milestone_every, cfg.keep_milestones, cfg.disk_budget)
     saves = Checkpoints(folder, plan.config, cfg.checkpoint_every, *retention, best)
@@ -88,7 +90,7 @@ def fit(plan: Plan, images: ImageSet, console: Console, command: list[str]) -> i
     trainer.callbacks += [*watchers, *before, saves, *behind]  # pyright: ignore
     first, logger = gan.images, None
     if speaks:
-        logger = prepare(plan, trainer, gan, data, held_out, best is not None)
+        logger = prepare(plan, trainer, gan, data, held_out, evaluation)
         console.print(summary.before(gan, images, cfg, plan, trainer), highlight=False, soft_wrap=True)
         trainer.callbacks.append(Bar(console, curves, cfg.images))  # pyright: ignore
     if code := attempt(plan, trainer, gan, data, saves):
@@ -107,25 +109,32 @@ def fit(plan: Plan, images: ImageSet, console: Console, command: list[str]) -> i
 
 
 def prepare(
-    plan: Plan, trainer: Trainer, gan: GAN, data: ImageData, held_out: ImageSet | None, best: bool
+    plan: Plan,
+    trainer: Trainer,
+    gan: GAN,
+    data: ImageData,
+    held_out: ImageSet | None,
+    evaluation: Evaluation | None,
 ) -> Any:
     """What one process does for all: the run folder, and who writes into it. Answers the chosen logger.
 
     Args:
-        held_out: what pictures are made of, images that training never sees; None = there are none.
-        best: whether there will be a best.ckpt.
+        held_out: what pictures of images are made of, which training never sees; None = there are none.
+        evaluation: measures; None = nothing does.
     """
     cfg: DictConfig = OmegaConf.create(plan.config)
     folder, logger = Path(plan.folder), None
-    make_room(folder, gan, cfg, best)
+    make_room(folder, gan, cfg, evaluation is not None and evaluation.best is not None)
     if "_target_" in cfg.logger:
         logger = instantiate(cfg.logger, folder=folder, images=gan.images)
         if plan.choices:
             logger.log_choices(plan.choices)
     trainer.loggers = [MetricsCSV(folder, gan.images), *([] if logger is None else [logger])]
-    preview = (data if held_out is None else data_of(cfg, held_out)).preview(cfg.samples)
-    samples = Samples(folder, preview, cfg.sample_every, logger, cfg.seed)
+    shown = data if held_out is None or not gan.task.compares else data_of(cfg, held_out)
+    samples = Samples(folder, shown.preview(cfg.samples), cfg.sample_every, logger, cfg.seed)
     trainer.callbacks.append(samples)  # pyright: ignore
+    if evaluation is not None:
+        protocols.note(folder, evaluation.protocols())
     (folder / "config.yaml").write_text(OmegaConf.to_yaml(cfg))
     return logger
 

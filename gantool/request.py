@@ -92,7 +92,21 @@ def parse(verb: Verb, arguments: list[str]) -> Request:
         if line.endswith("="):
             raise Mistake(f"{line} has no value: none is {line}null, the empty string \"{line}''\".")
     options = [argument for argument in arguments if argument not in chosen.overrides]
-    return Request(verb, chosen.overrides, options, chosen.config_dir, chosen.multirun)
+    overrides = chosen.overrides
+    for name in verb.gathered:
+        overrides = gathered(overrides, name)
+    return Request(verb, overrides, options, chosen.config_dir, chosen.multirun)
+
+
+def gathered(overrides: list[str], name: str) -> list[str]:
+    """`run=A run=B` -> `run=[A,B]`, of which Hydra alone would hear no more than run=B."""
+    lines = [line for line in overrides if line.startswith(f"{name}=")]
+    if len(lines) < 2:
+        return overrides
+    values = [line.partition("=")[2].strip() for line in lines]
+    inside = [value[1:-1] if value.startswith("[") and value.endswith("]") else value for value in values]
+    both = f"{name}=[{','.join(value for value in inside if value)}]"
+    return [*(line for line in overrides if line not in lines), both]
 
 
 def key(override: str) -> str:

@@ -33,6 +33,7 @@ FREE = (
     "milestone_every",
     "on_device",
     "on_divergence",
+    "patience",
     "resume",
     "rollback",
     "sample_every",

@@ -9,6 +9,7 @@ class Verb(NamedTuple):
     name: str  # as typed; "data check" is two words
     summary: str
     examples: tuple[str, ...]  # what follows `gantool VERB`
+    gathered: tuple[str, ...] = ()  # keys that may be typed again and again: run=A run=B is run=[A,B]
 
     @property
     def words(self) -> list[str]:
@@ -43,6 +44,18 @@ VERBS = (
         "evaluate",
         "numbers for a trained generator",
         ("run=latest", "run=latest metrics=[fd_classifier,precision_recall]"),
+    ),
+    Verb("neighbours", "fakes beside their nearest training images", ("run=latest", "run=RUN by=classifier")),
+    Verb(
+        "compare",
+        "runs side by side: a table, curves, pictures of the same latents",
+        ("run=RUN run=OTHER", "run=outputs/sweeps/DATE curves=[metric/fd_classifier,D/adversarial]"),
+        ("run",),
+    ),
+    Verb(
+        "export",
+        "a trained generator alone, in a file that describes itself",
+        ("run=latest", "run=latest format=onnx out=generator.onnx"),
     ),
     Verb("data check", "what is in a data set, before training on it", ("data=digits",)),
     Verb("list", "models, data sets, losses and all other options", ("", "models", "data --config-dir conf")),

@@ -32,7 +32,7 @@ class Best:
         self.column = column
         self.direction = direction
         self.value: float | None = None  # none yet
-        self.images = 0
+        self.images = 0  # of the best value; or where there is none yet, since when it is looked for
 
     def learn(self, values: dict[str, float], images: int) -> None:
         """Remember the value of this moment if it is better than all before; NaN never is."""
