@@ -836,3 +836,20 @@ def test_emoji_are_rgba_and_take_their_labels_from_a_table(data: Path):
     assert images.shape == (4, 64, 64)
     assert len(images) == 1911
     assert "Animals & Nature" in images.names
+
+
+# Images that training never sees
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_images_that_are_held_out_are_in_no_training_and_keep_their_labels(in_memory: bool, root: Path):
+    for number in range(12):
+        save(root / f"class{number % 3}" / f"{number}.png", np.full((4, 4, 3), number, np.uint8))
+    options = {"hold_out": 5, "in_memory": in_memory}
+    parts = [load(root, **options), load(root, **options, held_out=True)]
+    numbers = [everything(part)[:, 0, 0, 0].tolist() for part in parts]
+    assert [len(some) for some in numbers] == [7, 5]
+    assert sorted(numbers[0] + numbers[1]) == list(range(12))
+    for part, some in zip(parts, numbers, strict=True):
+        assert labels(part) == [f"class{number % 3}" for number in some]
+    assert "of 12 images, give 0 to 11" in refused(root, hold_out=12)

@@ -162,6 +162,15 @@ def test_mnist_on_the_disk_is_read_bit_for_bit_and_needs_no_network(tmp_path: Pa
     assert mnist(str(tmp_path), "test", resolution=32, channels=3).shape == (3, 32, 32)
 
 
+@pytest.mark.usefixtures("offline")
+def test_of_a_published_set_training_never_sees_the_other_split(tmp_path: Path):
+    write_mnist(tmp_path / "MNIST" / "raw", 12)
+    for split, other in (("train", "test"), ("test", "train")):
+        data = compose("data=mnist", f"data.root={tmp_path}", f"data.split={split}")
+        unseen = hydra.utils.instantiate(data.held_out)
+        assert (everything(unseen) == everything(mnist(str(tmp_path), other))).all()
+
+
 SLOW_DOWNLOAD = """
 import sys, time
 from pathlib import Path

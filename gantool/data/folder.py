@@ -10,6 +10,7 @@ import torch
 from gantool.data.colours import colour
 from gantool.data.corrupt import report
 from gantool.data.decode import MODES
+from gantool.data.held_out import part
 from gantool.data.image_set import ImageSet
 from gantool.data.labels import Classes, classes_of
 from gantool.data.resize import Format, Size
@@ -31,11 +32,16 @@ def folder(
     background: str = "white",
     labels: str | None = "auto",
     label_column: str | None = None,
+    hold_out: int = 0,
     on_corrupt: str = "skip",
     in_memory: Literal["auto"] | bool = "auto",
     memory: int = 2_000_000_000,
+    held_out: bool = False,
 ) -> ImageSet:
-    """The set that conf/data/folder.yaml describes, where each argument is explained."""
+    """The set that conf/data/folder.yaml describes, where each argument is explained.
+
+    With `held_out` the images that it does not show in training.
+    """
     if on_corrupt not in ("skip", "fail"):
         raise ValueError(f"data.on_corrupt={on_corrupt}; use skip or fail.")
     if in_memory not in ("auto", True, False):
@@ -45,11 +51,13 @@ def folder(
     report(images.corrupt, len(images.names), found.source.path, fail=on_corrupt == "fail")
 
     form = format_of(modes(images.facts), only(sizes(images.facts)), resolution, channels, fit, background)
-    files, replace = Tree(found.source, images.names), on_corrupt == "skip"
+    chosen = part(len(images.names), hold_out, held_out)
+    names = images.names.chosen(chosen) if hold_out else images.names
+    files, replace = Tree(found.source, names), on_corrupt == "skip"
     if found.classes is None:
         streamed = Streamed(files, form, replace=replace)
     else:
-        indices = torch.from_numpy(found.classes.labels)
+        indices = torch.from_numpy(found.classes.labels[chosen])
         streamed = Streamed(files, form, indices, found.classes.names, replace)
     if in_memory == "auto":
         in_memory = form.bytes * len(files) < memory

@@ -14,6 +14,11 @@ def held_out(of: DictConfig) -> ImageSet:
     return instantiate(of, held_out=True)
 
 
+def other_split(of: DictConfig) -> ImageSet:
+    """The test images of a published set that `data.set` chooses the training images of, or the reverse."""
+    return instantiate(of, split="test" if of.split == "train" else "train")
+
+
 def part(count: int, hold_out: int, held_out: bool) -> np.ndarray:
     """Positions (M,) of the images for training, or else of those that are held out, in rising order.
 
