@@ -24,7 +24,7 @@ def uniform(keys: Tensor, purpose: str, *shape: int, dtype: torch.dtype = torch.
     state = mixed(keys ^ mix(purpose) >> 1)  # 63 bits, as the keys have
     if shape:
         steps = torch.arange(prod(shape), device=keys.device) * signed(GOLDEN)
-        state = mixed(state[:, None] + steps).view(len(keys), *shape)
+        state = mixed(state[:, None] + steps).view(-1, *shape)
     return shifted(state, 40).to(dtype) / 2**24
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 from typing import Any, final
 
@@ -13,17 +12,15 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from gantool.build import refuse_foreign, whole
-from gantool.checkpoint import load
 from gantool.data.image_set import ImageSet
 from gantool.gan import GAN
 from gantool.layers.resolution import height_and_width
-from gantool.layers.styled import Styled
-from gantool.priors import Gaussian, Truncated
 from gantool.runs import checkpoint, find
 from gantool.seeds import reseed
 from gantool.standing import needs_standing_statistics, standing_statistics
-from gantool.tasks.generation import Generation
 from gantool.tasks.task import Batch, Task, moved
+from gantool.trained import load
+from gantool.truncation import truncate
 
 CPU = torch.device("cpu")
 
@@ -94,45 +91,6 @@ def refuse_translation(task: Task, path: Path) -> None:
             f"{path}: {type(task).__name__} makes images of images, not of latents as this verb draws them; "
             "use gantool translate."
         )
-
-
-def truncate(gan: GAN, threshold: Any, layers: Any = None) -> None:
-    """Trade variety for quality.
-
-    Of a generator with styles, the first `layers` styles (None = all) are drawn toward their mean, to
-    `threshold` times their distance: Karras et al. (2019), arXiv:1812.04948, section B; 1 changes nothing, 0
-    is the mean itself. Of any other with a Gaussian prior, latents come from within `threshold` standard
-    deviations: Brock et al. (2019), arXiv:1809.11096, section 3.1.
-
-    Raises ValueError for numbers that mean nothing to this generator.
-    """
-    if threshold is None:
-        if layers is not None:
-            raise ValueError(f"truncation_layers={layers} of what? Add truncation=0.7.")
-        return
-    number = isinstance(threshold, int | float) and not isinstance(threshold, bool) and isfinite(threshold)
-    G = gan.generator
-    if isinstance(G, Styled):
-        if not number:
-            raise ValueError(f"truncation={threshold}: give a number; 1 is none, 0.7 usual, 0 the mean.")
-        whole_one = isinstance(layers, int) and not isinstance(layers, bool) and 1 <= layers <= G.layers
-        if layers is not None and not whole_one:
-            raise ValueError(
-                f"truncation_layers={layers}: this generator has {G.layers} layers; give 1 to {G.layers}."
-            )
-        G.truncate(float(threshold), layers)
-        return
-    if not number or threshold <= 0:
-        raise ValueError(
-            f"truncation={threshold}: give a number of standard deviations above 0, such as 0.7."
-        )
-    if layers is not None:
-        raise ValueError(f"truncation_layers={layers}: this generator has no styles; leave it out.")
-    if not isinstance(gan.task, Generation) or not isinstance(gan.task.prior, Gaussian):
-        raise ValueError(
-            f"truncation={threshold}: only Gaussian latents can be truncated; this model has others."
-        )
-    gan.task.prior = Truncated(gan.task.prior, float(threshold))
 
 
 @torch.no_grad()

@@ -1,19 +1,25 @@
-"""Where runs lie: `run=` and `resume=` take a run folder, a checkpoint file, or `latest`."""
+"""Where runs lie: `run=` and `resume=` take a run folder, a checkpoint file, or `latest`.
+
+`run=` also takes a file that `gantool export` has written, which may lie anywhere.
+"""
 
 from pathlib import Path
 
 from gantool.mistakes import FEW, suggestion
 
 OUTPUTS = Path("outputs")
+EXPORTED = ".safetensors"
 
 
 def find(run: str) -> Path:
-    """The folder of a run: the one that holds its config.yaml."""
+    """The folder of a run: the one that holds its config.yaml; of an exported file, that in which it lies."""
     if run == "latest":
         return latest()
     path = Path(run).expanduser()
     if not path.exists():
         raise ValueError(f"There is no run {run}. {_choices(run)}")
+    if path.suffix == EXPORTED and path.is_file():
+        return path.parent
     folder = path if path.is_dir() else path.parent.parent  # RUN/checkpoints/last.ckpt
     if not (folder / "config.yaml").is_file():
         inside = [str(file.parent) for file in sorted(folder.glob("*/config.yaml"))] if path.is_dir() else []
@@ -25,7 +31,7 @@ def find(run: str) -> Path:
 def checkpoint(run: str) -> Path:
     """The checkpoint that `run` names: itself, or the last one of its run."""
     path = Path(run).expanduser()
-    if path.suffix == ".ckpt" and path.is_file():
+    if path.suffix in (".ckpt", EXPORTED) and path.is_file():
         return path
     folder = find(run)
     last = folder / "checkpoints" / "last.ckpt"

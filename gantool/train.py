@@ -2,6 +2,7 @@
 
 import logging
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ def main(cfg: DictConfig) -> None:
     """
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
+    OmegaConf.update(cfg, "groups", groups(hydra.runtime.choices), force_add=True)
     if Path.cwd() in folder.parents:
         folder = folder.relative_to(Path.cwd())
     silent = not machine.speaks(cfg)
@@ -56,6 +58,15 @@ def main(cfg: DictConfig) -> None:
             leave_nothing(folder)
     if code:
         raise SystemExit(code)
+
+
+def groups(choices: Mapping[str, Any]) -> dict[str, Any]:
+    """What was chosen of each group, but of Hydra's own: its name, or several."""
+    return {
+        group: choice
+        for group, choice in choices.items()
+        if not group.startswith("hydra/") and choice not in (None, "null", [])
+    }
 
 
 def train(cfg: DictConfig, folder: Path, overrides: list[str], console: Console) -> int:

@@ -9,7 +9,6 @@ from PIL import Image
 from rich.console import Console
 
 from gantool.build import whole
-from gantool.checkpoint import load
 from gantool.data.colours import colour
 from gantool.data.decode import Corrupt, decode, is_image
 from gantool.data.source import Folder, Source, open_source
@@ -19,6 +18,7 @@ from gantool.images import save, table_of
 from gantool.layers.resolution import height_and_width
 from gantool.runs import checkpoint, find
 from gantool.tiles import Tiles
+from gantool.trained import load
 from gantool.translator import Translator
 
 STRIPS = "strips"

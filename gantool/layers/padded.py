@@ -1,7 +1,20 @@
 """Images of any size for networks that need a multiple of some size."""
 
-from torch import Tensor
+from abc import ABC
+
+from torch import Tensor, nn
 from torch.nn.functional import pad
+
+
+class Padded(nn.Module, ABC):
+    """A network that pads images whose sides are no multiples of `multiple` pixels."""
+
+    def __init__(self, multiple: int):
+        super().__init__()
+        self.multiple = multiple
+
+    def padded(self, x: Tensor) -> Tensor:
+        return padded(x, self.multiple)
 
 
 def padded(x: Tensor, multiple: int) -> Tensor:

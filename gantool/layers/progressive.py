@@ -39,6 +39,7 @@ class Level(nn.Module):
         super().__init__()
         self.highest = highest
         self.register_buffer("value", torch.tensor(float(highest)))
+        self.held: float | None = None
 
     def move(self, level: float) -> None:
         """Raises ValueError for a level that the network has not."""
@@ -46,9 +47,13 @@ class Level(nn.Module):
             raise ValueError(f"level={level}: these networks have the levels 0 to {self.highest}.")
         self.value.fill_(level)
 
+    def hold(self) -> None:
+        """Stay where it is, for an export, in which it is no number among others."""
+        self.held = self.value.item()
+
     def read(self) -> tuple[int, Tensor | None]:
         """The last stage that takes part, and its share, a scalar between 0 and 1; None = all of it."""
-        level = self.value.item()
+        level = self.value.item() if self.held is None else self.held
         stage = ceil(level)
         return stage, None if stage == level else self.value - (stage - 1)
 

@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from gantool.layers.norm import biased
 from gantool.layers.norm import norm as norm_of
-from gantool.layers.padded import cropped, padded
+from gantool.layers.padded import Padded, cropped
 from gantool.layers.resolution import Resolution, height_and_width
 
 
 @final
-class Generator(nn.Module):
+class Generator(Padded):
     """(N, C', H, W) to (N, C, H, W) in [-1, 1]: halved twice, residual blocks, doubled twice.
 
     Images whose sides are no multiples of 4 are padded on the way in and cropped on the way out.
@@ -37,7 +37,7 @@ class Generator(nn.Module):
         blocks: int | None = None,
         norm: str = "plain_instance",
     ):
-        super().__init__()
+        super().__init__(multiple=4)
         side = min(height_and_width(resolution))
         if side < 16:
             raise ValueError(f"data.resolution={resolution}: this generator needs 16 pixels or more.")
@@ -61,7 +61,7 @@ class Generator(nn.Module):
         )
 
     def forward(self, source: Tensor) -> Tensor:
-        return cropped(self.layers(padded(source, 4)), source)
+        return cropped(self.layers(self.padded(source)), source)
 
 
 @final

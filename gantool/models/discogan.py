@@ -9,12 +9,12 @@ from typing import final
 from torch import Tensor, nn, tanh
 
 from gantool.layers.norm import norm as norm_of
-from gantool.layers.padded import cropped, padded
+from gantool.layers.padded import Padded, cropped
 from gantool.layers.resolution import Resolution, halvings
 
 
 @final
-class Generator(nn.Module):
+class Generator(Padded):
     """(N, C', H, W) to (N, C, H, W) in [-1, 1]: halved down to 4 pixels, and doubled again.
 
     All that passes from one image to the other passes through the smallest layer. The sigmoid s(x) in [0, 1]
@@ -41,8 +41,8 @@ class Generator(nn.Module):
         resolution: Resolution,
         norm: str = "batch",
     ):
-        super().__init__()
         stages, _ = halvings(resolution)
+        super().__init__(multiple=2**stages)
         widths = [width * min(2**stage, 8) for stage in range(stages)]  # 64 px: w 2w 4w 8w
         layers: list[nn.Module] = [nn.Conv2d(source_channels, width, 4, 2, 1, bias=False)]
         layers += [nn.LeakyReLU(0.2, inplace=True)]
@@ -53,10 +53,9 @@ class Generator(nn.Module):
             layers += [nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False)]
             layers += [norm_of(norm, after), nn.ReLU(inplace=True)]
         self.layers = nn.Sequential(*layers, nn.ConvTranspose2d(width, channels, 4, 2, 1, bias=False))
-        self.multiple = 2**stages
 
     def forward(self, source: Tensor) -> Tensor:
-        x = (padded(source, self.multiple) + 1) / 2
+        x = (self.padded(source) + 1) / 2
         return cropped(tanh(self.layers(x) / 2), source)
 
 

@@ -87,7 +87,7 @@ def told(label: Tensor | None, classes: int, beside: Tensor) -> Tensor:
             f"model=lapgan: the network {wrong}. With labels: task.conditional=true "
             "'model.G.classes=${data.classes}'; without: task.conditional=false model.G.classes=0."
         )
-    return beside.new_empty(len(beside), 0) if label is None else one_hot(label, classes).to(beside.dtype)
+    return beside.new_empty(beside.shape[0], 0) if label is None else one_hot(label, classes).to(beside.dtype)
 
 
 @final
@@ -106,7 +106,7 @@ class Plane(nn.Module):
 
     def forward(self, image: Tensor, label: Tensor | None) -> Tensor:
         rows = relu(self.linear(told(label, self.classes, image)))  # (N, H W), or (N, 0)
-        return rows.view(len(image), int(self.classes > 0), *self.size)
+        return rows.view(image.shape[0], int(self.classes > 0), *self.size)
 
 
 @final

@@ -6,14 +6,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import dropout
 
+from gantool.layers.noisy import Noisy
 from gantool.layers.norm import biased
 from gantool.layers.norm import norm as norm_of
-from gantool.layers.padded import cropped, padded
+from gantool.layers.padded import Padded, cropped
 from gantool.layers.resolution import Resolution, height_and_width
 
 
 @final
-class Generator(nn.Module):
+class Generator(Padded, Noisy):
     """U-Net: (N, C', H, W) to (N, C, H, W) in [-1, 1], halved `depth` times on the way and doubled again.
 
     What comes up is joined with what went down at the same size. Noise enters as dropout alone. Images whose
@@ -42,7 +43,6 @@ class Generator(nn.Module):
         dropout: float = 0.5,
         noise: bool = True,
     ):
-        super().__init__()
         deepest = min(height_and_width(resolution)).bit_length() - 1
         depth = min(deepest, 8) if depth is None else depth
         if not 2 <= depth <= deepest:
@@ -50,6 +50,7 @@ class Generator(nn.Module):
                 f"model.G.depth={depth}: images of data.resolution={resolution} can be halved "
                 f"{deepest} times; give 2 to {deepest}."
             )
+        super().__init__(multiple=2**depth)
         self.dropout, self.noise = dropout, noise
         widths = [width * min(2**level, 8) for level in range(depth)]
         bias = biased(norm)
@@ -72,7 +73,7 @@ class Generator(nn.Module):
         self.last = nn.Sequential(nn.ReLU(), nn.ConvTranspose2d(inner[-1], channels, 4, 2, 1), nn.Tanh())
 
     def forward(self, source: Tensor) -> Tensor:
-        x = self.first(padded(source, 2 ** (len(self.downs) + 1)))
+        x = self.first(self.padded(source))
         passed: list[Tensor] = []
         for layer in self.downs:
             passed.append(x)

@@ -1,0 +1,1 @@
+"""Formats in which a trained generator leaves gantool; conf/format has one file for each."""

@@ -1,0 +1,242 @@
+"""Exported generators: a file of its own makes the images of the run, and cannot do anything else."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from safetensors.torch import load_file, save_file
+from small import MODELS, TRANSLATORS, batch_of, composed, small, trained
+
+import gantool
+from gantool import artefact
+from gantool.build import build
+from gantool.export import export
+from gantool.sample import main as sample
+
+QUIET = Console(quiet=True)
+
+
+def resolved(*overrides: str) -> DictConfig:
+    cfg = composed(*small(*overrides))
+    OmegaConf.update(cfg, "data.names", [], force_add=True)
+    return OmegaConf.create(OmegaConf.to_container(cfg, resolve=True))  # pyright: ignore
+
+
+def exported(run: Path, *overrides: str) -> Path:
+    return export(composed(f"run={run}", *overrides, name="export"), QUIET)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a conditional model with an averaged generator and batch norm."""
+    folder = tmp_path_factory.mktemp("run")
+    assert trained(folder, "model=cgan", "prior=gaussian", "ema=50", "images=16") == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def file(run: Path) -> Path:
+    return exported(run)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_generator_comes_back_from_its_file_and_makes_the_same_images(model: str, tmp_path: Path):
+    cfg = resolved(f"model={model}", "ema=50")
+    gan = build(cfg).eval()
+    with torch.no_grad():
+        for parameter in gan.generator.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.01)  # the averaged one is not its original
+    known = {"truncation": {"threshold": None, "layers": None}}
+    artefact.write(gan, artefact.card(gan, cfg, **known), tmp_path / "G.safetensors")
+    again, _ = artefact.load(tmp_path / "G.safetensors")
+    torch.manual_seed(0)
+    batch = gan.task.draw(batch_of(cfg, 3))
+    for name, images in made(gan, batch).items():  # attention rounds by where in memory its matrices begin
+        assert torch.allclose(images, made(again, batch)[name], atol=1e-5)
+    assert not list(again.task.D.parameters())
+
+
+@torch.no_grad()
+def made(gan: Any, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    torch.manual_seed(1)  # of noise inside G
+    return gan.task.generate(gan.generator, batch)
+
+
+def test_the_card_says_what_is_in_the_file(file: Path):
+    card = artefact.card_of(file)
+    stored = load_file(file)
+    assert card["conditional"]
+    assert card["resolution"] == [16, 16]
+    assert card["channels"] == 3
+    assert card["images"] == 16
+    assert card["range"] == [-1, 1]
+    assert len(card["data"]["content"]) == 16
+    assert "loss" not in card["config"]
+    G, _ = artefact.load(file)
+    assert card["parameters"] == sum(parameter.numel() for parameter in G.generator.parameters())
+    assert stored.keys() == G.generator.state_dict().keys()
+
+
+def test_samples_of_a_file_are_those_of_its_run(run: Path, file: Path, tmp_path: Path):
+    """Although the run measures its batch norm anew for each, and the file has it done once."""
+    for name, source in (("run", run), ("file", file)):
+        sample(composed(f"run={source}", "count=6", f"out={tmp_path / name}", "batch_size=64", name="sample"))
+    images = {name: sorted((tmp_path / name).glob("*.png")) for name in ("run", "file")}
+    assert [one.name for one in images["run"]] == [one.name for one in images["file"]]
+    assert torch.allclose(
+        gantool.load(str(run)).sample(6, batch_size=60), gantool.load(str(file)).sample(6), atol=0.1
+    )
+
+
+def test_an_image_depends_on_its_number_alone(file: Path):
+    G = gantool.load(str(file))
+    many = G.sample(7, batch_size=3)
+    assert torch.allclose(many[:4], G.sample(4, batch_size=4), atol=1e-6)
+    assert not torch.allclose(many, G.sample(7, seed=1), atol=1e-3)
+    assert many.shape == (7, *G.shape)
+    assert many.abs().max() <= 1
+
+
+def test_labels_are_names_numbers_or_several(file: Path):
+    G = gantool.load(str(file))
+    classes = len(G.classes)
+    turns = G.sample(classes)
+    for number in (0, classes - 1):
+        alone = G.sample(classes, label=number)
+        assert torch.allclose(alone[number], turns[number], atol=1e-6)
+        assert torch.allclose(alone, G.sample(classes, label=G.classes[number]), atol=1e-6)
+    with pytest.raises(ValueError, match="label=nobody: the classes are"):
+        G.sample(1, label="nobody")
+
+
+def test_truncation_is_of_one_call_or_of_the_file(run: Path, tmp_path: Path):
+    G = gantool.load(str(run))
+    plain, narrow = G.sample(5), G.sample(5, truncation=0.3)
+    assert torch.equal(plain, G.sample(5))
+    assert not torch.equal(plain, narrow)
+    narrower = exported(run, "truncation=0.3", f"out={tmp_path / 'narrow.safetensors'}")
+    of_file = gantool.load(str(narrower))
+    assert torch.equal(of_file.sample(5), of_file.sample(5, truncation=0.3))
+    assert not torch.equal(of_file.sample(5), of_file.sample(5, truncation=1.0))
+    assert artefact.card_of(narrower)["truncation"] == {"threshold": 0.3, "layers": None}
+
+
+def test_styles_are_truncated_in_the_file(tmp_path: Path):
+    assert trained(tmp_path, "model=stylegan2", "images=16") == 0
+    G = gantool.load(str(exported(tmp_path, "truncation=0.0")))
+    images = G.sample(3)
+    assert torch.equal(G.sample(3, truncation=1.0), gantool.load(str(tmp_path)).sample(3))
+    assert torch.equal(images, G.sample(3))  # as they were before that call
+    assert (images[0] - images[1]).abs().mean() < (G.sample(3, truncation=1.0).diff(dim=0)).abs().mean()
+
+
+def test_an_exported_file_is_exported_again_with_what_is_wanted_changed(file: Path, tmp_path: Path):
+    again = exported(file, "licence=cc-by-4.0", f"out={tmp_path / 'again.safetensors'}")
+    before, after = artefact.card_of(file), artefact.card_of(again)
+    assert after == {**before, "licence": "cc-by-4.0"}
+    for name, value in load_file(file).items():
+        assert torch.equal(value, load_file(again)[name])
+
+
+def test_a_file_that_is_there_is_not_replaced_unasked(run: Path, file: Path):
+    with pytest.raises(ValueError, match="exists already; give another out, or overwrite=true"):
+        exported(run)
+    assert exported(run, "overwrite=true") == file
+
+
+@pytest.mark.parametrize("model", ["pix2pix", "cyclegan"])
+def test_images_are_translated_in_python_as_by_the_network(model: str, tmp_path: Path):
+    assert model in TRANSLATORS
+    assert trained(tmp_path, f"model={model}", "images=8") == 0
+    G = gantool.load(str(exported(tmp_path)), device="cpu")
+    source = torch.rand(2, G.config.data.get("source_channels") or 3, 16, 16) * 2 - 1
+    torch.manual_seed(0)
+    made = G.translate(source)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        assert torch.equal(made, G.gan.task.translator(G.gan.generator, None)(source))
+    with pytest.raises(ValueError, match="use translate"):
+        G.sample(1)
+
+
+def test_a_generator_of_latents_translates_nothing(file: Path):
+    with pytest.raises(ValueError, match="makes images of latents"):
+        gantool.load(str(file)).translate(torch.zeros(1, 3, 16, 16))
+
+
+def test_the_discriminator_is_not_in_the_file(file: Path):
+    gan, _ = artefact.load(file)
+    with pytest.raises(ValueError, match="without its discriminator"):
+        gan.task.D(torch.zeros(1, 3, 16, 16))
+
+
+# Files that are not what they say.
+
+
+def changed(file: Path, place: Path, change: Any) -> Path:
+    card = artefact.card_of(file)
+    change(card)
+    save_file(load_file(file), place, {"gantool": json.dumps(card)})
+    return place
+
+
+@pytest.mark.parametrize(
+    "target", ["os.system", "torch.load", "subprocess.run", "builtins.eval", "torch.hub.load"]
+)
+def test_a_card_that_names_something_else_to_call_is_refused(target: str, file: Path, tmp_path: Path):
+    def change(card: dict[str, Any]) -> None:
+        card["config"]["task"]["prior"] = {"_target_": target, "_args_": ["touch /tmp/never"]}
+
+    path = changed(file, tmp_path / "evil.safetensors", change)
+    with pytest.raises(ValueError, match="the checkpoint wants to build"):
+        gantool.load(str(path))
+
+
+def test_a_card_may_not_look_around(file: Path, tmp_path: Path):
+    def change(card: dict[str, Any]) -> None:
+        card["config"]["task"]["conditional"] = "${oc.env:HOME}"
+
+    with pytest.raises(ValueError, match="may not interpolate"):
+        gantool.load(str(changed(file, tmp_path / "curious.safetensors", change)))
+
+
+def test_files_of_others_are_told_in_one_line(file: Path, tmp_path: Path):
+    strange = tmp_path / "strange.safetensors"
+    save_file({"weight": torch.zeros(1)}, strange)
+    with pytest.raises(ValueError, match="it has no card"):
+        gantool.load(str(strange))
+    strange.write_bytes(b"not at all")
+    with pytest.raises(ValueError, match="cannot be read as safetensors"):
+        gantool.load(str(strange))
+
+    def newer(card: dict[str, Any]) -> None:
+        card["format"] = 99
+
+    with pytest.raises(ValueError, match="has format 99, this gantool reads 1"):
+        gantool.load(str(changed(file, tmp_path / "newer.safetensors", newer)))
+
+    def other(card: dict[str, Any]) -> None:
+        card["config"]["task"]["prior"]["size"] += 1
+        card["config"]["task"]["G"]["latent"] = card["config"]["task"]["prior"]["size"]
+
+    with pytest.raises(ValueError, match="do not fit|latent"):
+        gantool.load(str(changed(file, tmp_path / "other.safetensors", other)))
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("out=there.bin", "files of this format end with .safetensors"),
+        ("direction=ab", "holds both generators"),
+        ("truncation=-1", "give a number of standard deviations above 0"),
+        ("licence=7", "give the name of a licence"),
+    ],
+)
+def test_wrong_requests_are_told_in_one_line(override: str, sentence: str, run: Path):
+    with pytest.raises(ValueError, match=sentence) as error:
+        exported(run, override)
+    assert "\n" not in str(error.value)
