@@ -1010,3 +1010,25 @@ def test_pictures_show_what_training_never_sees(tmp_path: Path):
     assert shown == kept
     assert len(kept) == 4
     assert not kept & training
+
+
+def test_what_is_held_out_of_photographs_is_measured_in_pieces_of_all_of_them(root: Path):
+    shapes = [(40, 16), (16, 16), (70, 35), (16, 200), (18, 50)]
+    for number, (height, width) in enumerate(shapes):
+        picture = np.arange(height * width, dtype=np.uint32).reshape(
+            height, width
+        )  # every pixel its own number
+        pixels = np.stack([picture % 256, picture // 256, np.full_like(picture, number)], 2).astype(np.uint8)
+        Image.fromarray(pixels).save(root / f"{number}.png")
+    options: Any = {"path": str(root), "scale": 2, "resolution": 16, "hold_out": 4}
+    pieces = superres(**options, held_out=True)
+    images = pieces[range(len(pieces))]["target"].numpy()
+    [kept] = {number for number in range(5)} - set(images[:, 2, 0, 0].tolist())
+    assert len(superres(**options)) == 1
+    counts = {0: 2, 1: 1, 2: 8, 3: 4, 4: 3}  # side // 16 along each side, 4 at most
+    for number in set(counts) - {kept}:
+        own = images[images[:, 2, 0, 0] == number].astype(np.uint32)
+        assert len(own) == counts[number]
+        seen = (own[:, 0] + 256 * own[:, 1]).ravel()
+        assert len(set(seen.tolist())) == len(seen)  # no pixel in two pieces
+    assert len(set(images[:4, 2, 0, 0].tolist())) == 4  # the first of each picture come first

@@ -24,6 +24,7 @@ from gantool.layers.resolution import height_and_width
 
 MIXED = 96  # pixels of a crop where images have several sizes and data.resolution names none: SRGAN's
 BYTES = np.array([channels * bits // 8 for channels, bits in MODES.values()])  # of a pixel of each of KINDS
+MOST = 4  # pieces along a side of an image that is held out
 log = logging.getLogger(__name__)
 
 
@@ -56,6 +57,57 @@ class Cuts(ImageSet):
         height, width = self.form.size
         top, left = corner(way, (picture.shape[0] - height, picture.shape[1] - width))
         return self.form(picture[top : top + height, left : left + width])
+
+
+@final
+class Pieces(ImageSet):
+    """`image`, cut out of pictures at several places each: what is measured shall not hang on one of them.
+
+    The first pieces are of different pictures.
+
+    Args:
+        pictures: (H, W, C), none smaller than the pieces.
+        sizes: (H, W) of each.
+        form: of the pieces.
+        streamed: as of `Cuts`.
+    """
+
+    def __init__(self, pictures: Sequence[np.ndarray], sizes: Sequence[Size], form: Format, streamed: bool):
+        self.pictures, self.form, self.streamed = pictures, form, streamed
+        places = [corners(size, form.size) for size in sizes]
+        longest = max(len(some) for some in places)
+        self.places = [
+            (number, *some[turn])
+            for turn in range(longest)
+            for number, some in enumerate(places)
+            if turn < len(some)
+        ]
+        self.shape = form.shape
+        self.names, self.labels = (), None
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, indices: Sequence[int]) -> Batch:
+        height, width = self.form.size
+        cuts: list[np.ndarray] = []
+        for number, top, left in (self.places[index] for index in indices):
+            cuts.append(self.form(self.pictures[number][top : top + height, left : left + width]))
+        return {"image": torch.from_numpy(np.stack(cuts))}
+
+
+def corners(size: Size, piece: Size) -> list[Size]:
+    """Where pieces of a picture begin: spread over it without overlap, at most MOST along a side.
+
+    A single one is in the middle.
+    """
+
+    def along(side: int, length: int) -> list[int]:
+        count = min(MOST, side // length)
+        room = side - length
+        return [room // 2] if count == 1 else [number * room // (count - 1) for number in range(count)]
+
+    return [(top, left) for top in along(size[0], piece[0]) for left in along(size[1], piece[1])]
 
 
 @final
@@ -125,7 +177,7 @@ def superres(
     """The set that conf/data/superres.yaml describes, where each argument is explained.
 
     Args:
-        held_out: the images that training never sees, instead of the others.
+        held_out: of the images that training never sees, several pieces each, instead of the others.
     """
     sides.check(on_corrupt, in_memory)
     found = survey(path, subset)
@@ -137,7 +189,11 @@ def superres(
     loaded = (
         list(in_threads(pictures.__getitem__, range(len(pictures)), "Loading images")) if hold else pictures
     )
-    return Shrunk(Cuts(loaded, found.form(size, channels, "crop", background), not hold), scale)
+    form = found.form(size, channels, "crop", background)
+    if not held_out:
+        return Shrunk(Cuts(loaded, form, not hold), scale)
+    facts = zip(kept.facts["height"].tolist(), kept.facts["width"].tolist(), strict=True)
+    return Shrunk(Pieces(loaded, list(facts), form, not hold), scale)
 
 
 def survey(path: str | None, subset: str | None) -> Side:
