@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gantool.metrics.frechet import ROWS, Frechet, frechet, moments
+from gantool.metrics.frechet import ROWS, STRIP, Frechet, frechet, moments
 
 Gaussian = tuple[Tensor, Tensor]
 
@@ -53,11 +53,13 @@ def test_covariances_that_do_not_commute_have_a_closed_form_too():
 
 
 def test_moments_are_those_of_numpy_with_one_less_in_the_denominator():
-    features = cloud(ROWS + 7, 5)
-    mean, covariance = moments(features.float())
-    exact = features.float().double().numpy()
-    np.testing.assert_allclose(mean, exact.mean(0), rtol=1e-12)
-    np.testing.assert_allclose(covariance, np.cov(exact, rowvar=False), rtol=1e-9)
+    for count, width in ((ROWS + 7, 5), (700, 2 * STRIP + 3)):
+        features = cloud(count, width).float()
+        mean, covariance = moments(features)
+        exact = features.double().numpy()
+        np.testing.assert_allclose(mean, exact.mean(0), rtol=1e-12)
+        np.testing.assert_allclose(covariance, np.cov(exact, rowvar=False), rtol=1e-9, atol=1e-12)
+        assert torch.equal(covariance, covariance.T)
 
 
 @pytest.mark.parametrize(("counts", "width"), [((600, 500), 32), ((3000, 2000), 128)])
@@ -97,6 +99,26 @@ def test_fewer_images_than_features_make_a_finite_distance_and_0_from_itself():
     assert said is not None
     assert "20 images are too few for a covariance of 64 features" in said
     assert Frechet().doubt(65, 100, 64) is None
+
+
+def test_features_that_say_the_same_twice_or_nothing_are_as_far_apart_as_without_them():
+    """Singular covariances of many images: copies of features double the distance, a constant adds 0."""
+    fake, real = cloud(400, 24), cloud(300, 24, seed=1, scale=2)
+    expected = distance(fake, real)
+    doubled = distance(fake.repeat(1, 2), real.repeat(1, 2))
+    assert doubled == pytest.approx(2 * expected, rel=1e-6)
+    constant = torch.full((400, 5), 7.0, dtype=torch.float64)
+    dead = distance(torch.cat([fake, constant], 1), torch.cat([real, constant[:300]], 1))
+    assert dead == pytest.approx(expected, rel=1e-6)
+
+
+def test_directions_of_hardly_any_spread_are_not_lost():
+    """Deviations from 1 down to 1e-9 of commuting covariances: the sum of the squared differences."""
+    deviations = torch.logspace(0, -9, 64, dtype=torch.float64)
+    rotation = torch.linalg.qr(cloud(64, 64)).Q
+    zero = torch.zeros(64, dtype=torch.float64)
+    one, other = (rotation * (factor * deviations).square() @ rotation.T for factor in (1, 3))
+    assert frechet(zero, one, zero, other) == pytest.approx(4 * float(deviations.square().sum()), rel=1e-6)
 
 
 def test_two_samples_of_one_gaussian_are_as_far_apart_as_chance_has_it():

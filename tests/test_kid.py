@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from gantool.metrics.inception_score import InceptionScore
-from gantool.metrics.kernel_distance import KernelDistance, discrepancy
+from gantool.metrics.kernel_distance import STRIP, KernelDistance, discrepancy, off_diagonal, total
 
 double = torch.float64
 
@@ -26,6 +26,20 @@ def test_two_points_against_two_have_a_distance_of_nine_eighths():
     assert discrepancy(x, y) == pytest.approx(9 / 8, rel=1e-12)
     assert kid(x, y, subsets=3)[""] == pytest.approx(9 / 8, rel=1e-12)
     assert kid(x, y, subsets=3)["std"] == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("count", [2, 3, STRIP, 2 * STRIP + 1, 5 * STRIP + 3])
+def test_half_of_a_symmetric_matrix_sums_to_all_of_it_without_its_diagonal(count: int):
+    x = torch.randn(count, 16, generator=torch.Generator().manual_seed(0), dtype=double)
+    diagonal = (x.square().mean(1) + 1).pow(3).sum()
+    assert off_diagonal(x) == pytest.approx(total(x, x) - float(diagonal), rel=1e-12)
+
+
+def test_features_in_float32_have_the_distance_that_float64_has_of_them():
+    numbers = torch.Generator().manual_seed(0)
+    fake, real = (torch.randn(600, 64, generator=numbers).relu() * scale for scale in (1.1, 1.0))
+    exact = kid(fake.double(), real.double(), subsets=3, size=500)
+    assert kid(fake, real, subsets=3, size=500) == pytest.approx(exact, rel=1e-5)
 
 
 def test_shifted_gaussians_are_as_far_apart_as_the_population():

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from gantool.metrics import manifold
-from gantool.metrics.manifold import DensityCoverage, PrecisionRecall, nearest, radii
+from gantool.metrics.manifold import DensityCoverage, PrecisionRecall, radii
 
 
 def numbers(fake: Tensor, real: Tensor, k: int) -> dict[str, float]:
@@ -87,16 +87,16 @@ def test_all_four_agree_with_prdc(
 def test_blocks_of_any_size_find_the_same(monkeypatch: pytest.MonkeyPatch):
     fake, real = clouds(130, 90, 6, 0.5)
     expected = numbers(fake, real, 3)
-    for size in (1, 1000, 90 * 130):
-        monkeypatch.setattr(manifold, "NUMBERS", size)
+    for side in (1, 7, 90, 130):
+        monkeypatch.setattr(manifold, "SIDE", side)
         assert numbers(fake, real, 3) == expected
 
 
-def test_no_more_distances_are_held_at_once_than_a_block_has(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(manifold, "NUMBERS", 1000)
-    blocks = [block.shape for _, block in manifold.distances(*clouds(130, 90, 6))]
-    assert all(rows * columns <= 1000 for rows, columns in blocks)
-    assert sum(rows for rows, _ in blocks) == 130
+def test_no_more_distances_are_held_at_once_than_a_tile_has(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(manifold, "SIDE", 30)
+    shapes = [tile.rough.shape for tile in manifold.tiles(*clouds(130, 90, 6))]
+    assert all(rows <= 30 and columns <= 30 for rows, columns in shapes)
+    assert sum(rows * columns for rows, columns in shapes) == 130 * 90
 
 
 def test_distances_far_from_0_and_of_twins_are_exact():
@@ -105,7 +105,40 @@ def test_distances_far_from_0_and_of_twins_are_exact():
     assert radii(far, 2).tolist() == pytest.approx([9, 4, 9])
     twins = line(5, 5, 7)
     assert radii(twins, 1).tolist() == [0, 0, 4]
-    assert nearest(line(6), twins, 3).tolist() == [1]
+    assert radii(twins, 2).tolist() == [4, 4, 4]
+
+
+def test_what_float32_cannot_tell_apart_is_decided_in_float64():
+    """Places that differ by 1e-9 in balls of radius 1, inside, on the surface and outside."""
+    real = line(0, 1)
+    for place, held in ((-1 + 1e-9, 0.5), (-1, 0.5), (-1 - 1e-9, 0)):
+        assert PrecisionRecall(1).against(real)(line(place, 9))["precision"] == held
+    near = line(0, 1 + 3e-9, 1 + 2e-9, 1 + 1e-9, -1)
+    assert [float(radii(near, k)[0]) for k in (1, 2, 3, 4)] == [
+        1,
+        *((1 + step * 1e-9) ** 2 for step in (1, 2, 3)),
+    ]
+
+
+def test_balls_of_radius_0_hold_what_is_the_same():
+    """Twins of twins, of features whose squares are no round numbers, far from 0."""
+    _, real = clouds(2, 6, 300)
+    real = real[:1].repeat(5, 1) + 10
+    found = numbers(real[:4].clone(), torch.cat([real, real + 3]), 3)
+    assert found["precision"] == 1
+    assert found["density"] == pytest.approx(5 / 3)
+    assert found["coverage"] == 0.5
+
+
+def test_all_four_agree_with_prdc_on_features_far_from_0_in_several_tiles(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    prdc = pytest.importorskip("prdc")
+    monkeypatch.setattr(manifold, "SIDE", 100)
+    fake, real = (cloud + 20 for cloud in clouds(450, 380, 64, 0.1))
+    theirs = prdc.compute_prdc(real.double().numpy(), fake.double().numpy(), nearest_k=3)
+    assert capsys.readouterr().out
+    assert numbers(fake, real, 3) == pytest.approx({name: float(value) for name, value in theirs.items()})
 
 
 @pytest.mark.parametrize("kind", [PrecisionRecall, DensityCoverage])

@@ -14,7 +14,7 @@ Numbers = dict[str, float]
 class Statistic(ABC):
     """Numbers of fakes (N, F) against reals (M, F).
 
-    Computed in float64, where the features lie; memory grows with N + M, never with N * M.
+    Summed in float64, where the features lie; memory grows with N + M, never with N * M.
     """
 
     entry: Literal["features", "logits"] = "features"  # of what an extractor answers
