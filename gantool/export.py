@@ -11,7 +11,7 @@ from rich.console import Console
 
 from gantool import artefact
 from gantool.build import refuse_foreign, whole
-from gantool.finished import settle
+from gantool.finished import evenly, settle
 from gantool.formats.format import Format, Subject
 from gantool.gan import GAN
 from gantool.metrics.content import content
@@ -19,8 +19,6 @@ from gantool.runs import EXPORTED, checkpoint, find
 from gantool.summary import lines
 from gantool.trained import load
 from gantool.truncation import truncate
-
-BATCH = 64  # images of a batch that standing statistics are taken over
 
 
 def main(cfg: DictConfig) -> None:
@@ -71,8 +69,7 @@ def place(cfg: DictConfig, form: Format, subject: Subject, folder: Path) -> Path
 def stand(gan: GAN, config: DictConfig, seed: int, standing: bool | str) -> None:
     """Give a generator of latents the statistics that `gantool sample` would give it."""
     if gan.task.entries == ("image",):
-        classes = config.data.classes if config.task.get("conditional") else 1
-        settle(gan, torch.arange(BATCH) * classes // BATCH, seed, standing)
+        settle(gan, evenly(config), seed, standing)
     gan.generator.eval()
 
 

@@ -23,6 +23,7 @@ from gantool.trained import load
 from gantool.truncation import truncate
 
 CPU = torch.device("cpu")
+STANDING = 64  # images of a batch that standing statistics are taken over
 
 
 @final
@@ -77,8 +78,7 @@ def finished(cfg: DictConfig, truncation: Any = None, layers: Any = None) -> Fin
     refuse_translation(gan.task, path)
     truncate(gan, truncation, layers)
     gan.to(device_of(cfg.device))
-    classes = config.data.classes if config.task.get("conditional") else 1
-    settle(gan, torch.arange(cfg.batch_size) * classes // cfg.batch_size, cfg.seed, cfg.standing)
+    settle(gan, evenly(config), cfg.seed, cfg.standing)
     narrow = "" if truncation is None else f"-truncation{truncation}"
     narrow += "" if layers is None else f"-layers{layers}"
     return Finished(gan, config, path, find(cfg.run), narrow)
@@ -91,6 +91,12 @@ def refuse_translation(task: Task, path: Path) -> None:
             f"{path}: {type(task).__name__} makes images of images, not of latents as this verb draws them; "
             "use gantool translate."
         )
+
+
+def evenly(config: DictConfig) -> Tensor:
+    """The labels of a batch that holds all classes equally often: (STANDING,)."""
+    classes = config.data.classes if config.task.get("conditional") else 1
+    return torch.arange(STANDING) * classes // STANDING
 
 
 @torch.no_grad()

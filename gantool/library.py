@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from gantool import artefact
-from gantool.finished import device_of, generate, labels_of
+from gantool.finished import device_of, evenly, generate, labels_of, settle
 from gantool.gan import GAN
 from gantool.layers.styled import Styled
 from gantool.runs import EXPORTED, checkpoint
@@ -46,6 +46,8 @@ class Generator:
 
     def __init__(self, gan: GAN, config: DictConfig, card: dict[str, Any] | None = None):
         self.gan, self.config = gan, config
+        if gan.task.entries == ("image",):
+            settle(gan, evenly(config), seed=0, standing="auto")
         self.card = artefact.card(gan, config) if card is None else card
         self.classes: list[str] = self.card["classes"] if self.card["conditional"] else []
 
@@ -87,7 +89,7 @@ class Generator:
             raise ValueError("This generator makes images of images: use translate(images).")
         labels = labels_of(label, count, self.config)
         with truncated(self.gan, truncation):
-            return torch.cat(list(generate(self.gan, labels, seed, batch_size, "auto")))
+            return torch.cat(list(generate(self.gan, labels, seed, batch_size, False)))
 
     @torch.no_grad()
     def translate(self, images: Tensor, direction: str | None = None) -> Tensor:

@@ -1,6 +1,11 @@
 """gantool sample: from the checkpoint alone."""
 
+import os
+import tarfile
+import zipfile
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,9 +15,13 @@ from PIL import Image
 from small import composed, trained
 from torch import nn
 
+from gantool import sample
 from gantool.checkpoint import load
+from gantool.data.folder import folder
+from gantool.data.shards import shards
 from gantool.finished import generate, truncate
 from gantool.images import picture_of, save, to_uint8
+from gantool.outlets import Labels, Set, Shards, outlet
 from gantool.priors import Gaussian
 from gantool.sample import main
 from gantool.standing import standing_statistics
@@ -189,3 +198,154 @@ def test_truncation_brings_every_latent_within_the_threshold_and_says_so_in_the_
 def test_truncation_that_cannot_be_is_refused(value: str, message: str, conditional: Path):
     with pytest.raises(ValueError, match=message):
         main(request(f"run={conditional}", f"truncation={value}"))
+
+
+# In bulk
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
+def read(path: Path) -> Any:
+    """The images as training would get them."""
+    return shards(str(path)) if path.suffix == ".tar" else folder(str(path))
+
+
+def per_class(images: Any) -> dict[str, int]:
+    counts = Counter(images.labels.tolist())
+    return {name: counts[number] for number, name in enumerate(images.names)}
+
+
+@pytest.mark.parametrize("out", ["fakes.zip", "fakes", "fakes.tar", "fakes-%05d.tar"])
+def test_a_data_set_of_fakes_has_the_classes_and_images_that_were_sampled(
+    out: str, conditional: Path, tmp_path: Path
+):
+    words = [f"run={conditional}", "count=30", "label=balanced", "batch_size=8"]
+    main(request(*words, f"out={tmp_path / out}", "dataset=true", "shard=12"))
+    main(request(*words, f"out={tmp_path / 'loose'}"))
+    images = read(tmp_path / out.replace("%05d", "*"))
+    _, config = load(conditional / "checkpoints" / "last.ckpt")
+    assert per_class(images) == dict.fromkeys(config.data.names, 3)
+
+    loose = np.stack([pixels(tmp_path / "loose" / f"{i:06d}.png") for i in range(30)])  # (N, H, W, C)
+    found = images[range(30)]["image"].numpy().transpose(0, 2, 3, 1)
+    assert sorted(image.tobytes() for image in found) == sorted(image.tobytes() for image in loose)
+    assert np.array_equal(pixels(tmp_path / "fakes-grid.png"), picture_of(loose))
+
+
+def test_each_tar_of_a_pattern_holds_so_many_images(run: Path, tmp_path: Path):
+    main(request(f"run={run}", "count=7", "shard=3", f"out={tmp_path / 'a-%03d.tar'}"))
+    numbers = []
+    for number in range(3):
+        with tarfile.open(tmp_path / f"a-{number:03d}.tar") as tar:
+            numbers.append(tar.getnames())
+    assert numbers == [[f"{i:06d}.png" for i in some] for some in (range(3), range(3, 6), range(6, 7))]
+    assert shards(str(tmp_path)).labels is None
+
+
+def test_fakes_without_classes_have_no_labels(run: Path, tmp_path: Path):
+    main(request(f"run={run}", "count=3", f"out={tmp_path / 'a.zip'}"))
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        assert archive.namelist() == ["000000.png", "000001.png", "000002.png"]
+    assert folder(str(tmp_path / "a.zip")).labels is None
+
+
+@pytest.mark.parametrize("out", ["a.zip", "a", "a.tar"])
+@pytest.mark.parametrize(
+    "names", [["../up", ".hidden"], ["T-shirt/top", "1"], ["only", "none"], ["é", "a: b"]]
+)
+def test_every_name_of_a_class_survives(out: str, names: list[str], tmp_path: Path):
+    numbers = torch.zeros(4, dtype=torch.long) if "only" in names else torch.tensor([0, 1, 0, 1])
+    place = outlet(tmp_path / "in" / out, True, Labels(numbers, names), 4, 10)
+    with place.writing() as add:
+        for i in range(4):
+            add(i, sample.png(np.full((8, 8, 3), 60 * i, np.uint8)))
+    images = read(tmp_path / "in" / out)
+    values = images[range(4)]["image"][:, 0, 0, 0] // 60
+    found = {int(value): images.names[int(label)] for value, label in zip(values, images.labels, strict=True)}
+    assert found == {i: names[int(numbers[i])] for i in range(4)}
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+def test_the_same_images_are_the_same_archive(conditional: Path, tmp_path: Path):
+    for out in ("a.zip", "b.zip", "a.tar", "b.tar"):
+        main(request(f"run={conditional}", "count=5", f"out={tmp_path / out}"))
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+    assert (tmp_path / "a.tar").read_bytes() == (tmp_path / "b.tar").read_bytes()
+
+
+@pytest.mark.parametrize(("out", "found"), [("a.zip", "a.zip"), ("a-%d.tar", "a-7.tar"), ("a", "a/b.png")])
+def test_a_data_set_that_exists_is_not_touched(out: str, found: str, run: Path, tmp_path: Path):
+    (tmp_path / found).parent.mkdir(exist_ok=True)
+    (tmp_path / found).write_text("mine")
+    with pytest.raises(ValueError, match="exists already; remove it, or choose another name"):
+        main(request(f"run={run}", "count=2", f"out={tmp_path / out}", "dataset=true"))
+    assert (tmp_path / found).read_text() == "mine"
+
+
+@pytest.mark.parametrize("out", ["a.zip", "a-%d.tar", "a"])
+def test_an_interrupted_data_set_leaves_nothing(out: str, tmp_path: Path):
+    place = outlet(tmp_path / out, True, Labels(torch.zeros(9, dtype=torch.long), ["x"]), 9, 2)
+
+    def interrupted() -> None:
+        with place.writing() as add:
+            for i in range(5):
+                add(i, sample.png(np.zeros((4, 4, 1), np.uint8)))
+            assert len(os.listdir(tmp_path)) == (3 if "%d" in out else 1)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_grid_shows_the_first_images_however_many_are_made(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(sample, "MOST", 5)
+    main(request(f"run={run}", "count=9", "batch_size=3", f"out={tmp_path / 'both'}"))
+    main(request(f"run={run}", "count=9", "batch_size=3", "singles=false", f"out={tmp_path / 'grid'}"))
+    singles = np.stack([pixels(tmp_path / "both" / f"{i:06d}.png") for i in range(9)])
+    for name in ("both", "grid"):
+        assert np.array_equal(pixels(tmp_path / name / "grid.png"), picture_of(singles[:5]))
+
+
+def test_single_images_of_any_class_do_not_depend_on_the_batch_size(conditional: Path, tmp_path: Path):
+    for size in (1, 4, 12):
+        main(request(f"run={conditional}", "count=12", f"batch_size={size}", f"out={tmp_path / str(size)}"))
+    for i in range(12):
+        one, four, twelve = (pixels(tmp_path / str(n) / f"{i:06d}.png").astype(int) for n in (1, 4, 12))
+        assert abs(one - four).max() <= 1  # rounding may differ by batch
+        assert abs(one - twelve).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["label=balanced", "count=25"], "10 classes cannot have equally many .*count=20 or count=30"),
+        (["label=balanced", "count=4"], "use count=10, or label=null"),
+        (["out=a.zip", "singles=false"], "singles=false leaves nothing to write into a.zip"),
+        (["out=a.tar.gz"], "shards are plain .tar files"),
+        (["out=a-%05d.zip"], "only tars are numbered"),
+        (["out=a-%05d-%05d.tar"], "one %05d, in the name of the file"),
+        (["shard=0"], "shard=0: give a whole number of 1 or more"),
+    ],
+)
+def test_a_data_set_that_cannot_be_is_refused(overrides: list[str], message: str, conditional: Path):
+    with pytest.raises(ValueError, match=message):
+        main(request(f"run={conditional}", *overrides))
+
+
+def test_classes_of_a_model_that_has_none_cannot_be_balanced(run: Path):
+    with pytest.raises(ValueError, match="label=balanced: this model is not conditional"):
+        main(request(f"run={run}", "label=balanced"))
+
+
+def test_the_grid_of_a_data_set_lies_beside_it():
+    names = {"x.zip": "x-grid.png", "x-%05d.tar": "x-grid.png", "%d.tar": "grid.png", "x.y": "x.y-grid.png"}
+    for out, grid in names.items():
+        place = outlet(Path("in") / out, True, None, 4, 2)
+        assert isinstance(place, Shards if out.endswith(".tar") else Set)
+        assert place.grid() == Path("in") / grid

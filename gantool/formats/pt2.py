@@ -16,7 +16,7 @@ CARD = "gantool.json"
 
 @final
 class PT2(Format):
-    """`torch.export.load(FILE).module()` takes what ONNX takes, in the same order; the card is an extra file."""
+    """`torch.export.load(FILE).module()` takes what ONNX takes, in that order; the card is an extra file."""
 
     suffix = ".pt2"
 

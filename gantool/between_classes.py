@@ -1,0 +1,86 @@
+"""Images between two classes, of generators that were only ever shown one class at a time.
+
+However a label enters a network here - as one-hot vector, through an embedding, or as a row of a table of
+gains - it is looked up. Between two classes is the mean of what both would find, (1 - t) E[a] + t E[b]: the
+interpolations of classes in Brock et al. (2019), arXiv:1809.11096, appendix A.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, final
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+from gantool.spaces import Space
+from gantool.tasks.task import moved
+
+LOOKUPS = {  # and where among their arguments the label is
+    functional.one_hot: 0,
+    functional.embedding: 0,
+    torch.embedding: 1,
+    Tensor.__getitem__: 1,
+}
+
+
+@final
+class Between(TorchFunctionMode):
+    """While it is active, whatever is looked up by these labels is found between two classes.
+
+    Args:
+        start: labels (N,) that the network is called with.
+        end: labels (N,) of the other class.
+        shares: of the way from one to the other, (N,).
+    """
+
+    def __init__(self, start: Tensor, end: Tensor, shares: Tensor):
+        super().__init__()
+        self.start = start
+        self.end = end
+        self.shares = shares
+        self.used = False
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        place = LOOKUPS.get(func, len(args))
+        if place >= len(args) or args[place] is not self.start:
+            return func(*args, **kwargs)
+        self.used = True
+        found = func(*args, **kwargs)  # (N, ...), of one-hot int64
+        other = func(*args[:place], self.end, *args[place + 1 :], **kwargs)
+        if not found.is_floating_point():
+            found, other = found.to(self.shares.dtype), other.to(self.shares.dtype)
+        shares = self.shares.to(found.dtype).view(-1, *[1] * (found.ndim - 1))
+        return torch.lerp(found, other, shares)
+
+
+@torch.no_grad()
+def images(
+    space: Space, points: Tensor, start: Tensor, end: Tensor, shares: Tensor, batch_size: int
+) -> Iterator[Tensor]:
+    """(N, C, H, W) in [-1, 1] on the CPU, batch by batch.
+
+    Args:
+        space: whose points do not know their class.
+        points: (N, ...), on the CPU, as all that follows.
+        start: labels (N,).
+        end: labels (N,).
+        shares: of the way from one to the other, (N,).
+        batch_size: images of one pass through G.
+
+    Raises ValueError for a generator that takes labels in another way.
+    """
+    every = {"points": points, "label": start, "end": end, "share": shares}
+    for first in range(0, len(points), batch_size):
+        batch = moved({name: value[first : first + batch_size] for name, value in every.items()}, space.G)
+        with Between(batch["label"], batch["end"], batch["share"]) as between:
+            made = space.paint(batch["points"], batch["label"])
+        if not between.used:
+            raise ValueError(
+                f"{type(space.G).__name__} looks nothing up by label, neither one_hot nor nn.Embedding nor a "
+                "table's row, so no path leads from class to class; give one label."
+            )
+        yield made.cpu()
