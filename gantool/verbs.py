@@ -33,6 +33,7 @@ VERBS = (
         ("run=latest input=photo.jpg", "run=RUN input=DIR out=DIR direction=ba"),
     ),
     Verb("interpolate", "a walk from image to image", ("run=latest", "run=latest points=[3,17] video=gif")),
+    Verb("timelapse", "training as an animation", ("run=latest", "run=latest video=mp4 fps=12")),
     Verb(
         "project", "the latent of a given image", ("run=latest image=photo.png", "run=RUN image=DIR label=3")
     ),
@@ -52,6 +53,7 @@ VERBS = (
         ("run=RUN run=OTHER", "run=outputs/sweeps/DATE curves=[metric/fd_classifier,D/adversarial]"),
         ("run",),
     ),
+    Verb("report", "a run, or a sweep, as one HTML file", ("run=latest", "run=outputs/sweeps/DATE best=3")),
     Verb(
         "export",
         "a trained generator alone, in a file that describes itself",

@@ -1,0 +1,1 @@
+"""What `gantool report` shows: a page for a run, and one for a folder of runs."""
