@@ -1,8 +1,8 @@
 """Images between two classes, of generators that were only ever shown one class at a time.
 
 However a label enters a network here - as one-hot vector, through an embedding, or as a row of a table of
-gains - it is looked up. Between two classes is the mean of what both would find, (1 - t) E[a] + t E[b]: the
-interpolations of classes in Brock et al. (2019), arXiv:1809.11096, appendix A.
+gains - it is looked up. Between two classes is the mean of what both would find, (1 - t) E[a] + t E[b]: as
+the class interpolations of Brock et al. (2019), arXiv:1809.11096.
 """
 
 from collections.abc import Callable, Iterator

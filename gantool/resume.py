@@ -78,8 +78,13 @@ def continued(stored: dict[str, Any], composed: DictConfig, overrides: list[str]
 
 
 def same_run(stored: dict[str, Any], composed: dict[str, Any]) -> None:
-    """Raise ValueError if a command that says `resume=auto` means another run than the one in its folder."""
-    before, now = flat(stored), flat(composed)
+    """Raise ValueError if a command that says `resume=auto` means another run than the one in its folder.
+
+    By which names things were chosen does not matter: what was chosen does.
+    """
+    before, now = (
+        flat({name: value for name, value in it.items() if name != "groups"}) for it in (stored, composed)
+    )
     moved = set(lengths(stored)) & set(lengths(composed))
     for key in sorted(before.keys() | now.keys()):
         if not free(key) and key not in moved and before.get(key) != now.get(key):

@@ -18,6 +18,7 @@ from gantool.metrics import lpips
 from gantool.metrics.extractor import rgb
 from gantool.metrics.likeness import WINDOW, Likeness, brightness, eight_bit, psnr, ssim
 from gantool.metrics.lpips import FILES, LPIPS
+from gantool.metrics.sight import Shown
 from gantool.tasks.paired import Paired
 from gantool.tasks.unpaired import Unpaired
 
@@ -47,7 +48,7 @@ def ready(side: int = SIDE, **settings: Any) -> Likeness:
 
 
 def numbers(metric: Likeness, fake: Tensor, real: Tensor) -> dict[str, float]:
-    return metric.judge(metric.look({"": (fake, real)})).values
+    return metric.judge(metric.look(Shown({"": (fake, real)}))).values
 
 
 def test_a_mean_squared_difference_of_a_hundredth_is_20_decibels():
@@ -113,8 +114,8 @@ def of_window(x: Tensor, y: Tensor) -> Tensor:
 def test_the_mean_is_over_images_and_not_over_batches():
     metric, fake, real = ready(), images(5), images(5, seed=1)
     fake[4] = real[4]  # alone in its batch, and unlike the others
-    parts = [metric.look({"": (fake[n : n + 2], real[n : n + 2])}) for n in (0, 2, 4)]
-    cut, whole = metric.judge(joined(parts)), metric.judge(metric.look({"": (fake, real)}))
+    parts = [metric.look(Shown({"": (fake[n : n + 2], real[n : n + 2])})) for n in (0, 2, 4)]
+    cut, whole = metric.judge(joined(parts)), metric.judge(metric.look(Shown({"": (fake, real)})))
     assert cut.values == pytest.approx(whole.values)
     each = [numbers(metric, fake[n : n + 1], real[n : n + 1])["psnr"] for n in range(5)]
     assert cut.values["psnr"] == pytest.approx(sum(each) / 5)

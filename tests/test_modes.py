@@ -15,6 +15,7 @@ from gantool.build import build
 from gantool.data.points import Points, grid, ring
 from gantool.metrics.classifier import Classifier
 from gantool.metrics.modes import Modes, coverage, floor, nearest, number, reverse_kl, triples
+from gantool.metrics.sight import Shown
 
 
 @pytest.mark.parametrize("m", [1, 99, 100, 1000])
@@ -97,7 +98,7 @@ def test_the_metric_takes_points_in_units_of_the_images():
     cfg = composed("model=mlp", "data=ring", "data.width=4")
     metric.check(build(cfg).task, cfg.data)
     assert metric.prepare(cfg.data, images, torch.device("cpu"), pytest.fail) == 2500
-    seen = metric.look({"": (centres,)})
+    seen = metric.look(Shown({"": (centres,)}))
     found = metric.judge({side: torch.cat([modes, modes]) for side, modes in seen.items()})
     assert found.values.keys() == metric.columns(build(cfg).task).keys()
     fake = found.record["fake"]
