@@ -2,13 +2,8 @@
 
 from torch import nn
 
-from gantool.layers.equalized import EqualizedConv, EqualizedLinear
-from gantool.layers.equalized_resize import DownConv, UpConv
-from gantool.layers.modulated import ModulatedConv, ToImage
+from gantool.layers.weighted import is_weighted
 from gantool.teams import members
-
-PLAIN = nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.Linear
-WEIGHTED = PLAIN | EqualizedConv | EqualizedLinear | UpConv | DownConv | ModulatedConv | ToImage
 
 
 def lowest(player: nn.Module, layers: int) -> list[nn.Parameter]:
@@ -25,7 +20,7 @@ def first(network: nn.Module, layers: int) -> list[nn.Parameter]:
     found: list[nn.Parameter] = []
     count = 0
     for module in network.modules():
-        count += isinstance(module, WEIGHTED)
+        count += is_weighted(module)
         if count > layers:
             return found
         if count:

@@ -11,13 +11,13 @@ from typing import final
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_max_pool2d
-from torch.nn.utils.parametrize import is_parametrized
 
 from gantool.artefact import Absent
 from gantool.duel import apply
 from gantool.finished import device_of
 from gantool.layers.packed import Packed
 from gantool.layers.resolution import height_and_width
+from gantool.layers.weighted import is_weighted
 from gantool.runs import checkpoint
 from gantool.tasks.generation import Generation
 from gantool.tasks.task import moved
@@ -110,21 +110,13 @@ class Features:
 
             return module.register_forward_hook(keep)
 
-        layers = {name: module for name, module in self.D.named_modules() if has_matrix(module)}
+        layers = {name: module for name, module in self.D.named_modules() if is_weighted(module)}
         hooks = [watch(name, module) for name, module in layers.items() if wanted is None or name in wanted]
         try:
             yield seen
         finally:
             for hook in hooks:
                 hook.remove()
-
-
-def has_matrix(module: nn.Module) -> bool:
-    """Whether it is a convolution, a linear layer, or one of our kinds of them."""
-    if isinstance(module, nn.Embedding):
-        return False  # of labels
-    own = dict(module.named_parameters(recurse=False))
-    return is_parametrized(module, "weight") or ("weight" in own and own["weight"].ndim >= 2)
 
 
 def pooled(value: Tensor) -> Tensor:

@@ -197,7 +197,8 @@ def test_a_verdict_of_several_heads_is_kept_whole():
 
 @pytest.mark.parametrize("trick", TRICKS)
 def test_every_trick_trains_and_comes_back_from_its_checkpoint(trick: str, tmp_path: Path):
-    settings = ["model=dcgan", "model.D.norm=none", f"trick={trick}", "images=24"]
+    model = "gan_cls" if trick == "conditioning_augmentation" else "dcgan"
+    settings = [f"model={model}", "model.D.norm=none", f"trick={trick}", "images=24"]
     if trick == "lecam":
         settings.append("loss.D.lecam.weight=0.3")
     assert trained(tmp_path, *settings) == 0

@@ -9,6 +9,7 @@ from torch.nn.functional import leaky_relu, one_hot
 
 from gantool.layers.equalized import EqualizedLinear
 from gantool.layers.pixel_norm import PixelNorm
+from gantool.layers.text import Text
 
 
 @final
@@ -23,16 +24,19 @@ class Mapping(nn.Module):
         width: W, of every layer and of what stands for a label.
         layers: 8 in the paper.
         classes: 0 = images without labels.
+        text: of captions in the place of labels: what reads them. None = images without captions.
     """
 
-    def __init__(self, latent: int, width: int, layers: int = 8, classes: int = 0):
+    def __init__(self, latent: int, width: int, layers: int = 8, classes: int = 0, text: Text | None = None):
         super().__init__()
         if layers < 1:
             raise ValueError(f"A mapping network of {layers} layers maps nothing; use 1 or more.")
         self.classes = classes
-        self.embedding = EqualizedLinear(classes, width) if classes else None
+        self.text = text
+        told = classes if text is None else text.size
+        self.embedding = EqualizedLinear(told, width) if told else None
         self.norm = PixelNorm()
-        sizes = [latent + (width if classes else 0)] + [width] * layers
+        sizes = [latent + (width if told else 0)] + [width] * layers
         self.layers = nn.ModuleList(
             EqualizedLinear(before, after, gain=sqrt(2), rate=0.01)
             for before, after in zip(sizes, sizes[1:], strict=False)
@@ -47,7 +51,8 @@ class Mapping(nn.Module):
                 "'model.G.classes=${data.classes}'; without: task.conditional=false model.G.classes=0."
             )
         if self.embedding is not None and label is not None:
-            known = self.embedding(one_hot(label, self.classes).to(h.dtype))  # (N, W)
+            told = one_hot(label, self.classes) if self.text is None else self.text(label)
+            known = self.embedding(told.to(h.dtype))  # (N, W)
             h = torch.cat([h, self.norm(known)], 1)
         for layer in self.layers:
             h = leaky_relu(layer(h), 0.2)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from gantool.duel import Duel, apply_exactly
+from gantool.layers.weighted import weighted
 from gantool.losses.term import Term
 from gantool.tasks.task import Task
 
@@ -19,7 +20,7 @@ class FeatureMatching(Term):
     """
 
     def check(self, name: str, task: Task) -> None:
-        if not layers(task.D):
+        if not weighted(task.D):
             raise ValueError(
                 f"loss.{name} needs a D with a convolution or a linear layer; this one has none."
             )
@@ -51,17 +52,16 @@ class FeatureMaps(Term):
 
 
 def features(duel: Duel, view: Tensor) -> Tensor:
-    """What reaches D's last layer with weights, (N, F)."""
-    seen: list[Tensor] = []
-    last = layers(duel.discriminator)[-1]
-    handle = last.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    """What is given to the last layer with weights that `view` passes in D, (N, F)."""
+    last: list[Tensor] = []
+
+    def see(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        last[:] = inputs[:1]
+
+    handles = [layer.register_forward_pre_hook(see) for layer in weighted(duel.discriminator)]
     try:
         apply_exactly(duel.discriminator, view, duel.condition)
     finally:
-        handle.remove()
-    return seen[0].flatten(1)
-
-
-def layers(discriminator: nn.Module) -> list[nn.Module]:
-    kinds = nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear
-    return [module for module in discriminator.modules() if isinstance(module, kinds)]
+        for handle in handles:
+            handle.remove()
+    return last[0].flatten(1)

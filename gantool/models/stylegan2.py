@@ -1,6 +1,6 @@
 """StyleGAN2's networks: Karras et al. (2020), arXiv:1912.04958, with labels as in arXiv:2006.06676."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod, sqrt
 from typing import final
 
@@ -17,6 +17,7 @@ from gantool.layers.resample import blur, downsample, upsample
 from gantool.layers.resolution import Resolution, halvings
 from gantool.layers.styled import Styled
 from gantool.layers.tapered import widths_of
+from gantool.layers.text import Text
 
 TAPS = [1.0, 3.0, 3.0, 1.0]
 
@@ -63,6 +64,7 @@ class Generator(Styled):
         widths: of each stage, from the smallest, instead of what follows from `width`.
         mixing: probability that a sample mixes two styles while training.
         classes: 0 = images without labels.
+        text: of captions in the place of labels: makes what reads them. None = images without captions.
     """
 
     taps: Tensor
@@ -79,10 +81,12 @@ class Generator(Styled):
         widths: Sequence[int] | None = None,
         mixing: float = 0.9,
         classes: int = 0,
+        text: Callable[[], Text] | None = None,
     ):
         doublings, (height, breadth) = halvings(resolution)
         stages = widths_of(width, widths, (height, breadth), doublings + 1, full)
-        super().__init__(Mapping(latent, style, depth, classes), style, 2 * len(stages), mixing)
+        mapping = Mapping(latent, style, depth, classes, None if text is None else text())
+        super().__init__(mapping, style, 2 * len(stages), mixing)
         self.constant = nn.Parameter(torch.randn(stages[0], height, breadth))
         self.convs = nn.ModuleList()
         for stage, after in enumerate(stages):
@@ -169,6 +173,7 @@ class Discriminator(nn.Module):
         residual: whether blocks have shortcuts; those of the CIFAR-10 setting have none.
         group: samples that are compared.
         classes: 0 = images without labels.
+        text: as the generator's; D reads for itself.
     """
 
     def __init__(
@@ -181,6 +186,7 @@ class Discriminator(nn.Module):
         residual: bool = True,
         group: int = 4,
         classes: int = 0,
+        text: Callable[[], Text] | None = None,
     ):
         super().__init__()
         halving, base = halvings(resolution)
@@ -193,16 +199,17 @@ class Discriminator(nn.Module):
         self.compare = MinibatchStandardDeviation(group)
         self.conv = EqualizedConv(last + 1, last, 3, gain=sqrt(2))
         self.linear = EqualizedLinear(last * prod(base), last, gain=sqrt(2))
-        self.output = EqualizedLinear(last, last if classes else 1)
-        self.mapping = Mapping(0, last, 8, classes) if classes else None
-        self.classes = classes or None
+        told = bool(classes) or text is not None
+        self.output = EqualizedLinear(last, last if told else 1)
+        self.mapping = Mapping(0, last, 8, classes, None if text is None else text()) if told else None
+        self.classes = classes or (0 if told else None)
 
     def forward(self, image: Tensor, label: Tensor | None = None) -> Tensor:
         refuse_mismatch("D", self.classes, label)
+        known = None if self.mapping is None else self.mapping(image.new_zeros(len(image), 0), label)
         h = self.blocks(leaky_relu(self.from_image(image), 0.2, inplace=True))  # (N, width, 4, 4)
         h = leaky_relu(self.conv(self.compare(h)), 0.2)
         h = self.output(leaky_relu(self.linear(h.flatten(1)), 0.2))  # (N, 1), or (N, width)
-        if self.mapping is None:
+        if known is None:
             return h.squeeze(1)
-        known = self.mapping(h.new_zeros(len(h), 0), label)  # (N, width), from the label alone
-        return (h * known).sum(1) / sqrt(h.shape[1])  # (N,)
+        return (h * known).sum(1) / sqrt(h.shape[1])  # (N,), known being what the label alone says
