@@ -1,18 +1,21 @@
-"""Images between two classes, of generators that were only ever shown one class at a time.
+"""Images between two classes or captions, of generators that were only ever shown one at a time.
 
 However a label enters a network here - as one-hot vector, through an embedding, or as a row of a table of
 gains - it is looked up. Between two classes is the mean of what both would find, (1 - t) E[a] + t E[b]: as
-the class interpolations of Brock et al. (2019), arXiv:1809.11096.
+the class interpolations of Brock et al. (2019), arXiv:1809.11096. A caption is read, and between two captions
+is the mean of what is read in both: Reed et al. (2016), arXiv:1605.05396, section 4.3.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from gantool.layers.text import Text
 from gantool.spaces import Space
 from gantool.tasks.task import moved
 
@@ -57,6 +60,22 @@ class Between(TorchFunctionMode):
         return torch.lerp(found, other, shares)
 
 
+@contextmanager
+def between_captions(G: nn.Module, end: Tensor, shares: Tensor) -> Iterator[None]:
+    """While it is active, G reads between the captions that it is given and these, (N, T) or (N, E)."""
+
+    def read(reader: nn.Module, _: Any, found: Tensor) -> Tensor:
+        other = reader.forward(end)  # not as a call, which would read between again
+        return torch.lerp(found, other, shares.to(found.dtype)[:, None])
+
+    hooks = [reader.register_forward_hook(read) for reader in G.modules() if isinstance(reader, Text)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
 @torch.no_grad()
 def images(
     space: Space, points: Tensor, start: Tensor, end: Tensor, shares: Tensor, batch_size: int
@@ -66,8 +85,8 @@ def images(
     Args:
         space: whose points do not know their class.
         points: (N, ...), on the CPU, as all that follows.
-        start: labels (N,).
-        end: labels (N,).
+        start: labels (N,), or captions (N, T) or (N, E).
+        end: likewise.
         shares: of the way from one to the other, (N,).
         batch_size: images of one pass through G.
 
@@ -76,11 +95,18 @@ def images(
     every = {"points": points, "label": start, "end": end, "share": shares}
     for first in range(0, len(points), batch_size):
         batch = moved({name: value[first : first + batch_size] for name, value in every.items()}, space.G)
-        with Between(batch["label"], batch["end"], batch["share"]) as between:
-            made = space.paint(batch["points"], batch["label"])
-        if not between.used:
-            raise ValueError(
-                f"{type(space.G).__name__} looks nothing up by label, neither one_hot nor nn.Embedding nor a "
-                "table's row, so no path leads from class to class; give one label."
-            )
-        yield made.cpu()
+        yield painted(space, batch["points"], batch["label"], batch["end"], batch["share"]).cpu()
+
+
+def painted(space: Space, points: Tensor, start: Tensor, end: Tensor, shares: Tensor) -> Tensor:
+    if start.ndim > 1:
+        with between_captions(space.G, end, shares):
+            return space.paint(points, start)
+    with Between(start, end, shares) as between:
+        made = space.paint(points, start)
+    if not between.used:
+        raise ValueError(
+            f"{type(space.G).__name__} looks nothing up by label, neither one_hot nor nn.Embedding nor a "
+            "table's row, so no path leads from class to class; give one label."
+        )
+    return made
