@@ -4,6 +4,7 @@ import copy
 import csv
 import math
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from gantool.build import build
 from gantool.callbacks.doctor import middle, row
 from gantool.data.synthetic import synthetic
 from gantool.doctor.answers import answers
+from gantool.doctor.cures import in_force, untried
 from gantool.doctor.examination import COUNT, Examination, passes_of, some
 from gantool.doctor.sign import CALM, WINDOW, Moment, Numbers, Sign
 from gantool.doctor.signs import signs
@@ -367,6 +369,24 @@ def test_what_is_said_to_help_can_be_typed(cure: str):
         assert value or OmegaConf.select(cfg, key) is not None, model
     if value:
         assert composed(f"{key}={value}")
+
+
+@pytest.mark.parametrize("cure", [cure for cure in cures() if "=" in cure])
+def test_a_cure_is_in_force_where_to_choose_it_changes_nothing(cure: str):
+    plain = composed("model=dcgan", "data=digits")
+    chosen = composed("model=dcgan", "data=digits", cure)
+    assert in_force(cure, chosen)
+    assert in_force(cure, plain) == (chosen == plain)
+
+
+def test_nobody_is_told_to_do_what_he_does():
+    cfg = composed("model=stylegan2", "data=digits", "augment=ada", "trick=lecam", "data.mirror=true")
+    assert untried(signs()["memorising"].cures, cfg) == ("augment=diffaug",)
+    level = Level()
+    level.advise = partial(untried, cfg=composed("clip=1"))
+    said = [level.hear({"level": 1.0}, Moment(1000 * place, 0, 0.5)) for place in range(1, 4)]
+    assert said[-1] is not None
+    assert said[-1].endswith("What usually helps is in force already.")
 
 
 # In a training.

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from math import isfinite
 from statistics import median
 from typing import Any, final
@@ -18,6 +19,7 @@ from gantool.callbacks.checkpoints import passed
 from gantool.callbacks.curves import Curves
 from gantool.data.image_set import ImageSet
 from gantool.divergence import gradients
+from gantool.doctor.cures import untried
 from gantool.doctor.examination import Examination, passes_of, some
 from gantool.doctor.sign import Moment, Numbers
 from gantool.doctor.signs import signs
@@ -173,4 +175,7 @@ def doctor_of(
         together = passes_of(min(share, cfg.micro_batch or share) * beside, cfg.task.get("pack", 1))
         unseen = None if held_out is None else some(held_out, cfg.seed)
         examination = Examination(some(images, cfg.seed), unseen, together, cfg.seed)
-    return Doctor(curves, cfg.health_every, cfg.images, examination, tell)
+    doctor = Doctor(curves, cfg.health_every, cfg.images, examination, tell)
+    for sign in doctor.signs.values():
+        sign.advise = partial(untried, cfg=cfg)
+    return doctor

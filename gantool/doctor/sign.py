@@ -1,10 +1,12 @@
 """One thing that goes wrong: how bad it is, when it begins and ends, and what is said of it, once."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
 from typing import Any, ClassVar, final
 
+Advice = Callable[[tuple[str, ...]], tuple[str, ...]]  # those of some cures that are worth a try
 Numbers = dict[str, float]  # of one examination, by name; what was not measured is missing
 
 WINDOW = 3  # examinations that must agree, by their median
@@ -47,6 +49,7 @@ class Sign(ABC):
         self.moments: list[int] = []  # of these, in images
         self.usual: float | None = None  # what this run was like at its best; what that is, the sign knows
         self.told = False
+        self.advise: Advice = tuple  # by default all cures
 
     @abstractmethod
     def badness(self, numbers: Numbers, now: Moment) -> float | None:
@@ -72,7 +75,9 @@ class Sign(ABC):
             return None
         self.told = True
         since = min(moment for moment, it in zip(self.moments, self.recent, strict=True) if it >= 1)
-        return f"{self.words(numbers)} since {since:,} images. What usually helps: {listed(self.cures)}."
+        cures = self.advise(self.cures)
+        helps = f": {listed(cures)}" if cures else " is in force already"
+        return f"{self.words(numbers)} since {since:,} images. What usually helps{helps}."
 
     @property
     def state(self) -> dict[str, Any]:
