@@ -4,21 +4,26 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from gantool import artefact
+from gantool import artefact, clouds, hub
 from gantool.build import refuse_foreign, whole
 from gantool.finished import evenly, settle
 from gantool.formats.format import Format, Subject
 from gantool.gan import GAN
+from gantool.images import picture_of, to_uint8
+from gantool.library import Generator
 from gantool.metrics.content import content
 from gantool.runs import EXPORTED, checkpoint, find
 from gantool.summary import lines
 from gantool.trained import load
 from gantool.truncation import truncate
+
+SHOWN = 36  # samples on the picture of a repository
 
 
 def main(cfg: DictConfig) -> None:
@@ -34,11 +39,15 @@ def export(cfg: DictConfig, console: Console) -> Path:
     whole(cfg, "seed", least=0)
     if cfg.licence is not None and not isinstance(cfg.licence, str):
         raise ValueError(f"licence={cfg.licence}: give the name of a licence, such as cc-by-4.0.")
+    if cfg.hub is not None:
+        hub.check(cfg.hub)
     path = checkpoint(str(cfg.run))
     form: Format = instantiate(cfg.format)
     gan, config = load(path, cfg.trust)
     truncate(gan, cfg.truncation, cfg.truncation_layers)
-    subject = Subject(gan, card_of(cfg, gan, config, path), cfg.direction, cfg.seed)
+    card = card_of(cfg, gan, config, path)
+    card = card if cfg.hub is None else hub.public(card)
+    subject = Subject(gan, card, cfg.direction, cfg.seed)
     form.check(subject)
     out = place(cfg, form, subject, find(str(cfg.run)))
     stand(gan, config, cfg.seed, cfg.standing)
@@ -46,21 +55,38 @@ def export(cfg: DictConfig, console: Console) -> Path:
     rows = form.write(subject, out)
     size = out.stat().st_size
     told = [("Generator", f"{path} at {gan.images:,} images"), ("File", f"{out}, {size / 1e6:,.2f} MB")]
+    if cfg.hub is not None:
+        hub.furnish(out.parent, cfg.hub, card, picture(gan, config, card, cfg.seed))
+        rows = [*rows, ("Folder", str(out.parent)), ("Hub", hub.push(out.parent, cfg.hub, cfg.hub_private))]
     console.print(lines([*told, *rows]))
     return out
+
+
+def picture(gan: GAN, config: DictConfig, card: dict[str, Any], seed: int) -> np.ndarray | None:
+    """What a generator of latents makes, (H, W, C); None of others, which need images of someone."""
+    if gan.task.translates or clouds.is_point((card["channels"], *card["resolution"])):
+        return None
+    return picture_of(to_uint8(Generator(gan, config, card).sample(SHOWN, seed=seed)))
 
 
 def place(cfg: DictConfig, form: Format, subject: Subject, folder: Path) -> Path:
     """The file to write. Raises ValueError where it would take the place of another."""
     way = "" if cfg.direction is None else f"-{cfg.direction}"
     narrow = "" if cfg.truncation is None else f"-truncation{cfg.truncation}"
+    if cfg.hub is not None:
+        home = folder / "hub" / str(cfg.hub) if cfg.out is None else Path(str(cfg.out)).expanduser()
+        return free(home / f"{hub.NAME}{form.suffix}", cfg.overwrite)
     name = f"{subject.card['family'] or 'generator'}-{subject.gan.images:09d}{way}{narrow}{form.suffix}"
     out = folder / name if cfg.out is None else Path(str(cfg.out)).expanduser()
     if out.suffix != form.suffix:
         raise ValueError(f"out={out}: files of this format end with {form.suffix}.")
     if out.is_dir():
         raise ValueError(f"out={out} is a folder; give a file.")
-    if out.exists() and not cfg.overwrite:
+    return free(out, cfg.overwrite)
+
+
+def free(out: Path, overwrite: bool) -> Path:
+    if out.exists() and not overwrite:
         raise ValueError(f"{out} exists already; give another out, or overwrite=true.")
     return out
 
@@ -68,7 +94,7 @@ def place(cfg: DictConfig, form: Format, subject: Subject, folder: Path) -> Path
 @torch.no_grad()
 def stand(gan: GAN, config: DictConfig, seed: int, standing: bool | str) -> None:
     """Give a generator of latents the statistics that `gantool sample` would give it."""
-    if gan.task.entries == ("image",):
+    if not gan.task.translates:
         settle(gan, evenly(config), seed, standing)
     gan.generator.eval()
 

@@ -1,10 +1,11 @@
 """Where runs lie: `run=` and `resume=` take a run folder, a checkpoint file, or `latest`.
 
-`run=` also takes a file that `gantool export` has written, which may lie anywhere.
+`run=` also takes a file that `gantool export` has written, which may lie anywhere, or hf://OWNER/NAME.
 """
 
 from pathlib import Path
 
+from gantool import hub
 from gantool.mistakes import FEW, suggestion
 
 OUTPUTS = Path("outputs")
@@ -12,9 +13,14 @@ EXPORTED = ".safetensors"
 
 
 def find(run: str) -> Path:
-    """The folder of a run: the one that holds its config.yaml; of an exported file, that in which it lies."""
+    """The folder of a run: the one that holds its config.yaml; of an exported file, that in which it lies.
+
+    Of hf://OWNER/NAME one below outputs/, which may not exist yet.
+    """
     if run == "latest":
         return latest()
+    if run.startswith(hub.SCHEME):
+        return hub.place(run)
     path = Path(run).expanduser()
     if not path.exists():
         raise ValueError(f"There is no run {run}. {_choices(run)}")
@@ -30,6 +36,8 @@ def find(run: str) -> Path:
 
 def checkpoint(run: str) -> Path:
     """The checkpoint that `run` names: itself, or the last one of its run."""
+    if run.startswith(hub.SCHEME):
+        return hub.fetch(run)
     path = Path(run).expanduser()
     if path.suffix in (".ckpt", EXPORTED) and path.is_file():
         return path

@@ -38,6 +38,11 @@ def main(cfg: DictConfig) -> None:
         raise ValueError(f"hold={cfg.hold}: give seconds, 0 or more.")
     run = find(cfg.run)
     found = moments(run / "samples")
+    if not found:
+        raise ValueError(
+            f"{run / 'samples'} has no pictures such as 000010000.png: training writes one every "
+            "sample_every images."
+        )
     out = run if cfg.out is None else Path(str(cfg.out)).expanduser()
     out.mkdir(parents=True, exist_ok=True)
     for name, those in found.items():
@@ -49,18 +54,11 @@ def main(cfg: DictConfig) -> None:
 
 
 def moments(folder: Path) -> dict[str, list[Moment]]:
-    """By what follows the number in their names, `` or `-ab`, and in the order of training.
-
-    Raises ValueError where there are none.
-    """
+    """By what follows the number in their names, `` or `-ab`, and in the order of training."""
     found: dict[str, list[Moment]] = {}
     for path in folder.glob("*.png"):
         if match := NAME.fullmatch(path.stem):
             found.setdefault(match[2] or "", []).append(Moment(int(match[1]), path))
-    if not found:
-        raise ValueError(
-            f"{folder} has no pictures such as 000010000.png: training writes one every sample_every images."
-        )
     return {name: sorted(found[name]) for name in sorted(found)}
 
 

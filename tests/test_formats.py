@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from rich.console import Console
-from small import MODELS, TRANSLATORS, composed, trained
+from small import MODELS, OF_IMAGES, composed, trained
 from test_artefact import resolved
 
 from gantool import artefact
@@ -40,7 +40,7 @@ def test_every_family_becomes_onnx_that_makes_the_same_images(model: str, tmp_pa
     subject = subject_of(model)
     rows = dict(ONNX().write(subject, tmp_path / "G.onnx"))  # of other batches and sizes than the example
     assert float(rows["Largest difference"].split()[0]) < 1e-4
-    assert ("source" in rows["Takes"]) == (model in TRANSLATORS)
+    assert ("source" in rows["Takes"]) == (model in OF_IMAGES)
     assert [file.name for file in tmp_path.iterdir()] == ["G.onnx"]
 
 

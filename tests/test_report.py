@@ -17,7 +17,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 from small import composed, trained
 
-from gantool import protocols
+from gantool import protocols, surroundings
 from gantool.reports import charts, defaults, run_page, sweep_page
 from gantool.reports.pictures import Album, evenly
 from gantool.trace import Trace, trace_of
@@ -369,3 +369,25 @@ def test_the_slider_shows_one_picture_in_a_browser(run: Path, tmp_path: Path):
     )
     assert "<title>none,block,none,none after 32 images</title>" in done.stdout
     assert "CONSOLE" not in done.stderr
+
+
+def test_a_page_shows_the_versions_and_the_machine_that_a_run_was_trained_with(tmp_path: Path):
+    """Not those of the machine that makes the page."""
+    assert trained(tmp_path / "run", "images=8", "logger=none") == 0
+    noted = json.loads((tmp_path / "run" / "environment.json").read_text())
+    assert noted == surroundings.environment()
+    noted["GPU"] = "Analytical Engine"
+    (tmp_path / "run" / "environment.json").write_text(json.dumps(noted))
+    assert "Analytical Engine" in page(tmp_path / "run")
+    (tmp_path / "run" / "environment.json").unlink()
+    assert "The run notes none" in page(tmp_path / "run")
+
+
+def test_a_sweep_over_two_machines_names_both(tmp_path: Path):
+    for name, gpu in (("0", "Difference Engine"), ("1", "Analytical Engine")):
+        folder = left(tmp_path / name, {"images": 1})
+        (folder / "environment.json").write_text(json.dumps({"gantool": "1", "GPU": gpu}))
+    names = [str(tmp_path / "0"), str(tmp_path / "1")]
+    html = sweep_page.page(tmp_path, names, None, 1, album())
+    assert "Difference Engine; Analytical Engine" in html
+    assert "<dt>gantool</dt><dd>1</dd>" in html

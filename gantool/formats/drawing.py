@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any, final
 
 import torch
+from omegaconf import OmegaConf
 from torch import Tensor, nn
 from torch.export import Dim
 
 from gantool.artefact import Absent
-from gantool.finished import drawn
+from gantool.finished import drawn, labels_of
 from gantool.formats.format import Subject
 from gantool.layers.noisy import Noisy
 from gantool.layers.padded import Padded
@@ -84,7 +85,7 @@ def drawing_of(subject: Subject) -> Drawing:
     for module in subject.gan.generator.modules():
         if isinstance(module, Level):
             module.hold()
-    return of_images(subject) if subject.gan.task.entries != ("image",) else of_latents(subject)
+    return of_images(subject) if subject.gan.task.translates else of_latents(subject)
 
 
 def of_latents(subject: Subject) -> Drawing:
@@ -93,7 +94,7 @@ def of_latents(subject: Subject) -> Drawing:
         raise ValueError(
             f"direction={subject.direction}: this generator makes images of latents; leave it out."
         )
-    labels = torch.arange(BATCH) % max(1, len(card["classes"]))
+    labels = labels_of(None, BATCH, OmegaConf.create(card["config"]))  # pyright: ignore
     values = drawn(gan.task, range(BATCH), labels, subject.seed)
     used = {name: value for name, value in values.items() if name != "label" or card["conditional"]}
     module = OfLatents(gan.task, gan.generator, tuple(used)).eval()

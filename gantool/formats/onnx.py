@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import logging
 import time
 import warnings
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from torch import Tensor
 from gantool.formats.drawing import Drawing, drawing_of
 from gantool.formats.format import Format, Rows, Subject
 
+CHATTY = ("onnx_ir", "onnxscript")  # their loggers tell each pass over the graph
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
 ALLOWED = 1e-3  # largest difference from PyTorch, of images in [-1, 1]
 COUNTS = (1, 3)  # images of the batches that are compared, unlike those of the example
@@ -63,6 +65,8 @@ class ONNX(Format):
 
 
 def exported(drawing: Drawing) -> torch.onnx.ONNXProgram:
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
     program = torch.onnx.export(
         drawing.module,
         tuple(drawing.inputs.values()),

@@ -37,3 +37,6 @@ class MLflow(MLFlowLogger):
     def log_picture(self, name: str, picture: np.ndarray, images: int) -> None:
         """`picture` of (H, W, C), uint8."""
         self.experiment.log_image(self.run_id, picture, key=name.replace("/", "_"), step=images)
+
+    def log_film(self, name: str, gif: Path, images: int) -> None:
+        self.experiment.log_artifact(self.run_id, str(gif), name)

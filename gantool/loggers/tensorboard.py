@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any, final
 
 import numpy as np
+from PIL import Image
 from pytorch_lightning.loggers import TensorBoardLogger
+from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore
 from torch.utils.tensorboard.summary import hparams
 
 
@@ -27,6 +29,18 @@ class TensorBoard(TensorBoardLogger):
         """`picture` of (H, W, C), uint8."""
         self.experiment.add_image(name, picture, images, dataformats="HWC")
 
+    def log_film(self, name: str, gif: Path, images: int) -> None:
+        """An animation among the pictures, where it plays.
+
+        Differs from SummaryWriter.add_video, which writes nothing where moviepy is missing.
+        """
+        with Image.open(gif) as first:
+            width, height = first.size
+        picture = Summary.Image(
+            height=height, width=width, colorspace=3, encoded_image_string=gif.read_bytes()
+        )
+        self.write(Summary(value=[Summary.Value(tag=name, image=picture)]), images)
+
     def log_choices(self, choices: dict[str, Any]) -> None:
         """Make the run a row of the HParams tab, beside the last value of all its numbers.
 
@@ -44,10 +58,10 @@ class TensorBoard(TensorBoardLogger):
             self.write(self.end)
         super().finalize(status)
 
-    def write(self, summary: Any) -> None:
+    def write(self, summary: Any, images: int | None = None) -> None:
         writer = self.experiment.file_writer
         assert writer is not None  # until finalize
-        writer.add_summary(summary)
+        writer.add_summary(summary, images)
 
     def save(self) -> None:
         """Flush; the configuration is in config.yaml already."""

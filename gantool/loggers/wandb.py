@@ -39,3 +39,6 @@ class Wandb(WandbLogger):
     def log_picture(self, name: str, picture: np.ndarray, images: int) -> None:
         """`picture` of (H, W, C), uint8."""
         self.log_image(name, [picture], step=images)
+
+    def log_film(self, name: str, gif: Path, images: int) -> None:
+        self.log_video(name, [str(gif)], step=images, format=["gif"])

@@ -15,7 +15,7 @@ from gantool.trace import Trace
 from gantool.train import groups
 
 UNSET = "not set"
-FACTS = ("data.names",)  # found in the data, chosen by nobody
+FACTS = ("data.names", "data.vocabulary", "data.examples")  # found in the data, chosen by nobody
 
 
 class Change(NamedTuple):

@@ -1,14 +1,10 @@
 """The page of a run: whatever its folder holds."""
 
 import json
-import platform
 import re
 from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import torch
 
 from gantool import __version__
 from gantool.callbacks.progress import duration
@@ -18,6 +14,7 @@ from gantool.reports import charts, defaults
 from gantool.reports.page import rendered
 from gantool.reports.pictures import Album, grids
 from gantool.resume import flat
+from gantool.surroundings import noted
 from gantool.trace import Trace, judged, number
 
 LINE = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d+ (\w+) (.*)")  # of train.log
@@ -69,7 +66,7 @@ def page(trace: Trace, album: Album) -> str:
         "warnings": [it for it in said if it.serious],
         "said": [it for it in said if not it.serious],
         "examined": bool(trace.config.get("health_every")),
-        "environment": environment(),
+        "surroundings": noted(trace.folder),
         "notes": album.notes,
         "made": made(),
     }
@@ -174,25 +171,3 @@ def of_reals(file: Path, name: str) -> float | None:
     beside = record.get("real")
     found = beside.get(name) if isinstance(beside, dict) else record.get(f"real_{name}")
     return number(str(found))
-
-
-def environment() -> list[tuple[str, str]]:
-    """Of the machine that writes the page."""
-    gpus = [torch.cuda.get_device_name(place) for place in range(torch.cuda.device_count())]
-    return [
-        ("gantool", __version__),
-        ("Python", platform.python_version()),
-        ("PyTorch", torch.__version__),
-        ("Lightning", version("pytorch-lightning")),
-        ("System", platform.platform(terse=True)),
-        ("CPU", f"{processor()}, {torch.get_num_threads()} threads"),
-        ("GPU", ", ".join(gpus) or "none"),
-    ]
-
-
-def processor() -> str:
-    """As Linux names it, or else by its architecture."""
-    file = Path("/proc/cpuinfo")
-    text = file.read_text(errors="replace") if file.exists() else ""
-    found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
-    return found[1] if found else platform.machine()

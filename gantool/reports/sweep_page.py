@@ -13,8 +13,9 @@ from gantool.quantities import bare, directions, protocol
 from gantool.reports import charts
 from gantool.reports.page import rendered
 from gantool.reports.pictures import Album, Picture, grids
-from gantool.reports.run_page import COMMAND, environment, log_of, made, state
+from gantool.reports.run_page import COMMAND, log_of, made, state
 from gantool.settings import Setting, differences
+from gantool.surroundings import noted
 from gantool.sweep_table import shown
 from gantool.trace import Trace, number, trace_of
 
@@ -85,11 +86,18 @@ def page(folder: Path, names: list[str], metric: str | None, best: int, album: A
         "ranked": bool(ranked),
         "errors": [it for it in entries if it.error],
         "commands": [(it.name, command) for it in entries if (command := command_of(it))],
-        "environment": environment(),
+        "surroundings": surroundings(entries),
         "notes": album.notes,
         "made": made(),
     }
     return rendered("sweep.html", content)
+
+
+def surroundings(entries: list[Entry]) -> dict[str, str]:
+    """Versions and machines; where the runs differ, all of them."""
+    known = [found for it in entries if it.trace is not None and (found := noted(it.trace.folder))]
+    names = dict.fromkeys(name for found in known for name in found)
+    return {name: "; ".join(dict.fromkeys(it[name] for it in known if name in it)) for name in names}
 
 
 def entries_of(folder: Path, traces: dict[str, Trace]) -> list[Entry]:

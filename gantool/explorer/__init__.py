@@ -1,0 +1,1 @@
+"""What `gantool explore` shows: what is to be computed, the pages, and the server for them."""
