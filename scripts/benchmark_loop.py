@@ -121,12 +121,7 @@ def ours(width: int, iterations: int) -> float:
 
 def training(overrides: list[str], batch: int, iterations: int) -> float:
     """Milliseconds per iteration of `gantool train`."""
-    from hydra import compose, initialize_config_module
-    from omegaconf import OmegaConf
     from pytorch_lightning import Callback, Trainer
-
-    from gantool import fit as module
-    from gantool.train import train
 
     class Clock(Callback):
         def __init__(self) -> None:
@@ -139,12 +134,23 @@ def training(overrides: list[str], batch: int, iterations: int) -> float:
                 self.begin = self.end
 
     clock = Clock()
+    train_with(clock, overrides, (iterations + WARM_UP) * batch)
+    return 1000 * (clock.end - clock.begin) / iterations
+
+
+def train_with(clock: Any, overrides: list[str], images: int) -> None:
+    """`gantool train` with one more callback, which comes before all others."""
+    from hydra import compose, initialize_config_module
+    from omegaconf import OmegaConf
+    from pytorch_lightning import Callback, Trainer
+
+    from gantool import fit as module
+    from gantool.train import train
 
     class Timed(Trainer):
         def __init__(self, callbacks: list[Callback], **settings: Any):
             super().__init__(callbacks=[clock, *callbacks], **settings)  # not the last picture
 
-    images = (iterations + WARM_UP) * batch
     with initialize_config_module("gantool.conf", version_base="1.3"):
         cfg = compose("train", overrides=[*overrides, f"images={images}", "trainer.accelerator=cpu"])
     OmegaConf.set_struct(cfg, False)
@@ -153,7 +159,6 @@ def training(overrides: list[str], batch: int, iterations: int) -> float:
         with open(Path(folder) / "terminal", "w") as terminal:  # noqa: PTH123
             train(cfg, Path(folder) / "run", [], Console(file=terminal, force_terminal=True))
         module.Trainer = original
-    return 1000 * (clock.end - clock.begin) / iterations
 
 
 VARIANTS: dict[str, Callable[[int, int], float]] = {
