@@ -39,7 +39,16 @@ AT_REST: dict[str, Any] = {  # instead of what only training needs
     "share_fakes": False,
     "micro_batch": None,
 }
-PAST = ("init", "logger", "resume", "start", "sweep", "dry_run", "rollback", "ignore")  # of no use any more
+PAST = (
+    "init",
+    "init_from",
+    "logger",
+    "resume",
+    "sweep",
+    "dry_run",
+    "rollback",
+    "ignore",
+)  # of no use any more
 
 
 @final

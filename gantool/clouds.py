@@ -1,4 +1,4 @@
-"""Pictures of points of the plane: what G makes over what is real, with the level lines of D's logit."""
+"""Points, images of one pixel; pictures of those of the plane: fakes over reals, with D's level lines."""
 
 import copy
 
@@ -12,7 +12,7 @@ from gantool.layers.packed import Packed
 from gantool.layers.synced import alone
 from gantool.tasks.task import moved
 
-SHAPE = (2, 1, 1)  # (C, H, W) of a point
+SHAPE = (2, 1, 1)  # (C, H, W) of a point of the plane
 COUNT = 2_000  # points on a picture, at least
 SIDE = 512  # of a picture, in pixels
 EDGE = 1.15  # a picture shows [-EDGE, EDGE]^2
@@ -25,8 +25,8 @@ PAPER, LINE, ZERO = (np.array(colour, np.float32) for colour in ((255,) * 3, (20
 
 
 def is_point(shape: tuple[int, ...]) -> bool:
-    """Whether images of (C, H, W) are points of the plane."""
-    return tuple(shape) == SHAPE
+    """Whether images of (C, H, W) are points of C coordinates: of the plane, or rows of a table."""
+    return tuple(shape[1:]) == (1, 1)
 
 
 def cloud(fake: Tensor | None, real: Tensor, logits: Tensor | None = None) -> np.ndarray:
@@ -58,11 +58,11 @@ def lines(steps: np.ndarray) -> np.ndarray:
     return edge
 
 
-def dots(points: Tensor) -> np.ndarray:
-    """How many points, of 2x2 pixels each, cover a pixel: (SIDE, SIDE)."""
+def dots(points: Tensor, side: int = SIDE) -> np.ndarray:
+    """How many points, of 2x2 pixels each, cover a pixel: (side, side)."""
     flat = points.detach().flatten(1).double().cpu().nan_to_num().clamp(-EDGE, EDGE)  # (N, 2)
-    across, up = ((flat / EDGE + 1) / 2 * (SIDE - 2)).long().numpy().T
-    covered = np.zeros((SIDE, SIDE), np.float32)
+    across, up = ((flat / EDGE + 1) / 2 * (side - 2)).long().numpy().T
+    covered = np.zeros((side, side), np.float32)
     for right in (0, 1):
         for above in (0, 1):
             np.add.at(covered, (up + above, across + right), 1)

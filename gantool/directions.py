@@ -15,6 +15,7 @@ from gantool.build import whole
 from gantool.chosen import chosen, of_images, pictures
 from gantool.finished import Finished, finished, labels_of, tell
 from gantool.images import picture_of, save
+from gantool.prompts import wanted
 from gantool.spaces import Space, layers_of, space_of
 
 DRAWS = 1000  # latents that tell how far points are from each other
@@ -30,7 +31,7 @@ def main(cfg: DictConfig) -> None:
     check_strength(cfg.strength)
     run = finished(cfg, cfg.truncation, cfg.truncation_layers)
     space = space_of(run, "auto")
-    images = chosen(run, space, "samples", cfg.samples, cfg.label, cfg.seed)
+    images = chosen(run, space, "samples", cfg.samples, wanted(cfg, run.config), cfg.seed)
     layers = layers_of(cfg.layers, space.layers)
     directions, gains = factorised(space.matrix(layers, images.points, cfg.batch_size))
     if cfg.count > len(directions):

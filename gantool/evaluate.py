@@ -1,7 +1,9 @@
 """gantool evaluate: numbers for a trained generator."""
 
 import json
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -68,29 +70,44 @@ def judged(
         Request(metric, metric.prepare(config.data, images, gan.device, console.print, cfg.count))
         for metric in metrics.values()
     ]
-    translates = gan.task.entries != ("image",)
-    size = cfg.batch_size or (together(config, True) if translates else MOST[False])
+    size = cfg.batch_size or (together(config, True) if gan.task.translates else MOST[False])
     subject = Subject(gan, config, images, cfg.seed, size, cfg.standing, cfg.truncation)
     folder = Path(cfg.out) if cfg.out else find(cfg.run) / "metrics"
     folder.mkdir(parents=True, exist_ok=True)
     narrow = "" if cfg.truncation is None else f"-truncation{cfg.truncation}"
     files: list[Path] = []
-    for (name, metric), found in zip(metrics.items(), measure(requests, subject), strict=True):
-        protocol = protocol_of(metric, subject)
+    for name, request, found in zip(metrics, requests, measure(requests, subject), strict=True):
+        protocol = protocol_of(request.metric, subject)
         record = {
             "metric": name,
             "checkpoint": str(path),
             "images": gan.images,
             "seed": cfg.seed,
-            **({} if translates else {"truncation": cfg.truncation}),
+            **({} if gan.task.translates else {"truncation": cfg.truncation}),
+            "samples": request.count,
             **found.record,
             "protocol": protocol,
         }
-        file = folder / f"{name}-{gan.images:09d}-seed{cfg.seed}{narrow}.json"
+        file = place_of(folder, f"{name}-{gan.images:09d}-seed{cfg.seed}{narrow}", record)
         file.write_text(json.dumps(record, indent=1) + "\n")
         console.print(lines([*found.rows, ("Protocol", protocol), ("Numbers", str(file))]))
         files.append(file)
     return files
+
+
+def place_of(folder: Path, stem: str, record: dict[str, Any]) -> Path:
+    """STEM.json, or STEM-2.json and so on: what was measured by another protocol stays."""
+    names = (f"{stem}.json" if number == 1 else f"{stem}-{number}.json" for number in count(1))
+    return next(file for file in map(folder.joinpath, names) if not file.exists() or alike(file, record))
+
+
+def alike(file: Path, record: dict[str, Any]) -> bool:
+    """Whether a file holds numbers by the protocol of this record, of as many samples."""
+    try:
+        known = json.loads(file.read_text())
+    except ValueError:
+        return False
+    return isinstance(known, dict) and all(known.get(key) == record[key] for key in ("protocol", "samples"))
 
 
 def metrics_of(cfg: DictConfig, config: DictConfig) -> dict[str, Metric]:

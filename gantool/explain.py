@@ -187,8 +187,9 @@ def _(error: InstantiationException, request: Request, config: Any) -> str | Non
 def _no_option(group: str, option: str, options: list[str], by: str = "") -> str:
     if group == "trainer" and option in REFUSED:
         return f"trainer={option}: {REFUSED[option]}"
-    see = "" if group.startswith("hydra/") else f" See: gantool list {group}"
-    return f"No option {option} in group {group}{by}. {suggestion(option, options)}{see}"
+    see = "" if group.startswith("hydra/") else f"See: gantool list {group}"
+    parts = f"No option {option} in group {group}{by}.", suggestion(option, options), see
+    return " ".join(part for part in parts if part)
 
 
 def _no_key(name: str, request: Request) -> str:

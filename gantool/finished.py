@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from torch import Tensor, nn
 
+from gantool import prompts
 from gantool.build import refuse_foreign, whole
 from gantool.data.image_set import ImageSet
 from gantool.gan import GAN
@@ -94,7 +95,9 @@ def refuse_translation(task: Task, path: Path) -> None:
 
 
 def evenly(config: DictConfig) -> Tensor:
-    """The labels of a batch that holds all classes equally often: (STANDING,)."""
+    """The labels of a batch that holds all classes equally often: (STANDING,). Captions: see `labels_for`."""
+    if prompts.is_told(config):
+        return labels_for(None, range(STANDING), config)
     classes = config.data.classes if config.task.get("conditional") else 1
     return torch.arange(STANDING) * classes // STANDING
 
@@ -125,7 +128,7 @@ def generate(gan: GAN, labels: Tensor, seed: int, batch_size: int, standing: boo
     The latents depend on `seed` and the number of the image alone, not on how many there are, the batch size
     or the device.
     """
-    settle(gan, labels.repeat(-(-batch_size // len(labels)))[:batch_size], seed, standing)
+    settle(gan, labels[torch.arange(batch_size) % len(labels)], seed, standing)
     for start in range(0, len(labels), batch_size):
         some = labels[start : start + batch_size]
         batch = drawn(gan.task, range(start, start + len(some)), some, seed)
@@ -153,13 +156,16 @@ def labels_of(label: Any, count: int, config: DictConfig) -> Tensor:
 
 
 def labels_for(label: Any, numbers: Sequence[int], config: DictConfig) -> Tensor:
-    """A class index for each image: (N,).
+    """A class index for each image: (N,); or, of a model that is told captions, these: (N, T) or (N, E).
 
     Args:
-        label: a name, a number, or a list of them, taken in turn; None = image n is of class n modulo K.
+        label: a name, a number, or a list of them, taken in turn; None = image n is of class n modulo K. Of
+            captions, a prompt or a list of them; None = those that the run remembers, in turn.
         numbers: of the images.
         config: of the training.
     """
+    if prompts.is_told(config):
+        return prompts.read(prompts.texts(label, numbers, config), config)
     if not config.task.get("conditional"):
         if label is not None:
             raise ValueError(f"label={label}: this model is not conditional; it makes images of any class.")
@@ -185,7 +191,7 @@ def index_of(label: Any, classes: int, names: list[str]) -> int:
 def set_of(config: DictConfig, trust: bool) -> ImageSet:
     """The images that a run was trained on. Raises ValueError where anybody's code would make them."""
     if not trust:
-        refuse_foreign({"data": {"set": OmegaConf.to_container(config.data.set)}})
+        refuse_foreign({"data": OmegaConf.to_container(config.data)})
     return instantiate(config.data.set)
 
 

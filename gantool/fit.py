@@ -16,13 +16,14 @@ from pytorch_lightning import Callback, Trainer
 from rich.console import Console
 from rich.markup import escape
 
-from gantool import machine, memory, processes, protocols, summary
+from gantool import machine, memory, processes, protocols, summary, surroundings
 from gantool.batches import schedule_of, sizes
 from gantool.build import build
 from gantool.callbacks.checkpoints import Checkpoints, refuse_small, still_needed
 from gantool.callbacks.curves import Curves
 from gantool.callbacks.doctor import doctor_of
 from gantool.callbacks.evaluation import Evaluation, evaluation_of, held_out_of
+from gantool.callbacks.film import Film
 from gantool.callbacks.progress import Bar
 from gantool.callbacks.rescue import rescue_of
 from gantool.callbacks.samples import Samples
@@ -33,12 +34,12 @@ from gantool.data.module import ImageData
 from gantool.divergence import Diverged
 from gantool.forecast import Length
 from gantool.gan import GAN
+from gantool.init_from import begin
 from gantool.loggers.metrics_csv import MetricsCSV
 from gantool.plan import Plan
 from gantool.rehearsal import Rehearsal, report
 from gantool.runs import checkpoint
 from gantool.shares import Share
-from gantool.start import begin
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +61,9 @@ def fit(plan: Plan, images: ImageSet, console: Console, command: list[str]) -> i
     gan = build(cfg)
     gan.task.suit(images.entries)
     gan.objective.prepare()
-    if cfg.start is not None and plan.checkpoint is None:
-        begin(gan, checkpoint(cfg.start))
+    if cfg.init_from is not None and plan.checkpoint is None:
+        told = begin(gan, checkpoint(cfg.init_from), plan.config)
+        console.print(told, highlight=False, soft_wrap=True, markup=False)
     if plan.clock is not None:
         gan.on_load_checkpoint({"clock": plan.clock})  # for all who ask before Lightning restores the rest
     data = data_of(cfg, images)
@@ -97,7 +99,7 @@ def fit(plan: Plan, images: ImageSet, console: Console, command: list[str]) -> i
         return code
     if speaks:
         look = None if logger is None else logger.look
-        took, alone = time.perf_counter() - curves.began, gan.task.entries == ("image",)
+        took, alone = time.perf_counter() - curves.began, not gan.task.translates
         result = summary.after(folder, gan.images - first, took, look, samples_more=alone)
         console.print(result, highlight=False, soft_wrap=True)
         if rows := [] if evaluation is None else evaluation.rows(folder):
@@ -131,10 +133,22 @@ def prepare(
             logger.log_choices(plan.choices)
     trainer.loggers = [MetricsCSV(folder, gan.images), *([] if logger is None else [logger])]
     shown = data if held_out is None or not gan.task.compares else data_of(cfg, held_out)
-    samples = Samples(folder, shown.preview(cfg.samples), cfg.sample_every, logger, cfg.seed)
+    columns = cfg.data.get("columns") or ()
+    samples = Samples(
+        folder,
+        shown.preview(cfg.samples),
+        cfg.sample_every,
+        logger,
+        cfg.seed,
+        columns,
+        shown.captions(cfg.samples),
+    )
     trainer.callbacks.append(samples)  # pyright: ignore
+    if logger is not None:
+        trainer.callbacks.append(Film(folder, logger))  # pyright: ignore
     if evaluation is not None:
         protocols.note(folder, evaluation.protocols())
+    surroundings.note(folder)
     (folder / "config.yaml").write_text(OmegaConf.to_yaml(cfg))
     return logger
 

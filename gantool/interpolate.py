@@ -14,6 +14,7 @@ from gantool.build import whole
 from gantool.chosen import Chosen, chosen, pictures
 from gantool.finished import finished, tell
 from gantool.images import picture_of, save, to_uint8
+from gantool.prompts import wanted
 from gantool.spaces import Space, evenly, space_of
 
 
@@ -29,9 +30,10 @@ def main(cfg: DictConfig) -> None:
         check(cfg.video)
     run = finished(cfg, cfg.truncation, cfg.truncation_layers)
     space = space_of(run, cfg.space)
-    points = chosen(run, space, "points", each(cfg.points, cfg.label), cfg.label, cfg.seed, least=2)
-    if cfg.label is None and space.name != "w":
-        points = Chosen(points.points, points.labels[:1].expand(len(points)))
+    label = wanted(cfg, run.config)
+    points = chosen(run, space, "points", each(cfg.points, label), label, cfg.seed, least=2)
+    if label is None and space.name != "w":
+        points = Chosen(points.points, points.labels[:1].expand_as(points.labels))
     out = run.out(cfg.out, "walk", f"seed{cfg.seed}")
 
     save(picture_of(walk(space, points, evenly(cfg.steps), cfg.batch_size), cfg.steps), out / "walk.png")
@@ -61,7 +63,7 @@ def walk(space: Space, points: Chosen, shares: Tensor, batch_size: int) -> np.nd
     """
     legs = path(space, points.points, shares)  # (P, T, ...)
     flat, each = legs.flatten(0, 1), legs.shape[1]
-    start, end = (labels.repeat_interleave(each) for labels in (points.labels[:-1], points.labels[1:]))
+    start, end = (labels.repeat_interleave(each, 0) for labels in (points.labels[:-1], points.labels[1:]))
     if space.name == "w" or not space.conditional or torch.equal(start, end):
         return pictures(space, flat, start, batch_size)
     along = shares.repeat(len(legs))

@@ -8,7 +8,7 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
-from gantool import artefact
+from gantool import artefact, prompts
 from gantool.finished import device_of, evenly, generate, labels_of, settle
 from gantool.gan import GAN
 from gantool.layers.styled import Styled
@@ -46,7 +46,7 @@ class Generator:
 
     def __init__(self, gan: GAN, config: DictConfig, card: dict[str, Any] | None = None):
         self.gan, self.config = gan, config
-        if gan.task.entries == ("image",):
+        if not gan.task.translates:
             settle(gan, evenly(config), seed=0, standing="auto")
         self.card = artefact.card(gan, config) if card is None else card
         self.classes: list[str] = self.card["classes"] if self.card["conditional"] else []
@@ -68,6 +68,7 @@ class Generator:
         seed: int = 0,
         truncation: float | None = None,
         batch_size: int = 64,
+        prompt: str | Sequence[str] | None = None,
     ) -> Tensor:
         """Images (count, C, H, W) in [-1, 1], on the CPU: those that `gantool sample` makes.
 
@@ -79,15 +80,17 @@ class Generator:
             seed: of the latents.
             truncation: of this call; see `gantool sample`. None = what the file has, or none.
             batch_size: images of a pass.
+            prompt: what the images of a text-to-image generator should show, or several, taken in turn; None
+                = captions of its training set.
 
-        Raises ValueError for labels and truncations that the generator does not know, and for one that makes
-        images of images.
+        Raises ValueError for labels, prompts and truncations that the generator does not know, and for one
+        that makes images of images.
         """
         if count < 1 or batch_size < 1:
             raise ValueError(f"count={count} batch_size={batch_size}: give 1 or more of each.")
-        if self.gan.task.entries != ("image",):
+        if self.gan.task.translates:
             raise ValueError("This generator makes images of images: use translate(images).")
-        labels = labels_of(label, count, self.config)
+        labels = labels_of(prompts.asked(label, prompt, None, self.config), count, self.config)
         with truncated(self.gan, truncation):
             return torch.cat(list(generate(self.gan, labels, seed, batch_size, False)))
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from gantool.chosen import chosen, pictures
 from gantool.finished import finished, tell
 from gantool.images import picture_of, save
+from gantool.prompts import wanted
 from gantool.spaces import layers_of, space_of
 from gantool.summary import kinds
 
@@ -22,9 +23,10 @@ def main(cfg: DictConfig) -> None:
     if not space.layers:
         raise ValueError(f"run={cfg.run}: {kinds(run.G)} has no styles to mix; StyleGAN's generators have.")
     layers = layers_of(cfg.layers, space.layers)
-    rows = chosen(run, space, "rows", cfg.rows, cfg.label, cfg.seed)
+    label = wanted(cfg, run.config)
+    rows = chosen(run, space, "rows", cfg.rows, label, cfg.seed)
     after = len(rows) if isinstance(cfg.rows, int) else 0
-    columns = chosen(run, space, "columns", cfg.columns, cfg.label, cfg.seed, first=after)
+    columns = chosen(run, space, "columns", cfg.columns, label, cfg.seed, first=after)
     out = run.out(cfg.out, "mix", f"seed{cfg.seed}")
 
     cells = mixed(rows.points, columns.points, layers).flatten(0, 1)

@@ -27,6 +27,7 @@ from gantool.metrics.inception import Inception
 from gantool.metrics.manifold import share
 from gantool.metrics.pixels import Pixels
 from gantool.metrics.ranking import ranked
+from gantool.prompts import wanted
 from gantool.seeds import mix
 
 LINE = 6  # pixels of white between a fake and its neighbours
@@ -106,9 +107,9 @@ def main(cfg: DictConfig) -> None:
     features = features_of(cfg)
     run = finished(cfg, cfg.truncation, cfg.truncation_layers)
     if clouds.is_point(run.shape):
-        raise ValueError(f"{run.path} makes points of the plane, not images: gantool sample shows them.")
+        raise ValueError(f"{run.path} makes points, not images: gantool sample shows them.")
     check(features, cfg.by, run.config.data)
-    labels = labels_of(cfg.label, cfg.count, run.config)
+    labels = labels_of(wanted(cfg, run.config), cfg.count, run.config)
     images = set_of(run.config, cfg.trust)
     most = len(images) - 2
     if cfg.neighbours > most:

@@ -24,6 +24,7 @@ from gantool.data.source import natural
 from gantool.data.threads import bar
 from gantool.finished import CPU, Finished, drawn, finished, labels_for, tell
 from gantool.images import picture_of, save, to_uint8
+from gantool.prompts import is_told, wanted
 from gantool.seeds import mix, reseed
 from gantool.spaces import Space, space_of
 from gantool.tasks.task import moved
@@ -44,9 +45,11 @@ def main(cfg: DictConfig) -> None:
     run = finished(cfg)
     space = space_of(run, cfg.space, ("auto", "z", "w", "w_plus"))
     targets = torch.cat([image_of(file, run) for file in files])  # (N, C, H, W)
-    if space.conditional and (cfg.label is None or OmegaConf.is_list(cfg.label)):
-        raise ValueError(f"label={cfg.label}: say of which one class the images are; this model has several.")
-    labels = labels_for(cfg.label, range(len(files)), run.config)
+    label = wanted(cfg, run.config)
+    if space.conditional and (label is None or OmegaConf.is_list(label)):
+        key, what = ("prompt", "caption") if is_told(run.config) else ("label", "class")
+        raise ValueError(f"{key}={label}: say of which one {what} the images are; this model has several.")
+    labels = labels_for(label, range(len(files)), run.config)
 
     points, losses = project(run, space, targets, labels, cfg.steps, cfg.seed, cfg.batch_size)
     stem = files[0].stem if len(files) == 1 else f"{files[0].stem}-and-{len(files) - 1}-more"
@@ -77,7 +80,7 @@ def project(
     """
     run.G.requires_grad_(False)
     seed = mix(seed, "project")  # not the latents of samples, one of which may be the target
-    here = moved(drawn(run.gan.task, range(DRAWS), labels[:1].expand(DRAWS), seed), run.G)
+    here = moved(drawn(run.gan.task, range(DRAWS), labels[:1].repeat_interleave(DRAWS, 0), seed), run.G)
     some = space.points(here["latent"], here["label"])
     draws = space.free(some)  # (DRAWS, ...)
     spread = (draws - draws.mean(0)).square().flatten(1).sum(1).mean().sqrt()
@@ -111,7 +114,9 @@ def project(
 @torch.no_grad()
 def nearest(space: Space, candidates: Tensor, targets: Tensor, labels: Tensor, batch_size: int) -> Tensor:
     """For each target (N, C, H, W) the candidate of (K, ...) whose image is nearest: (N, ...)."""
-    images = torch.cat(list(space.images(candidates.cpu(), labels[:1].expand(len(candidates)), batch_size)))
+    images = torch.cat(
+        list(space.images(candidates.cpu(), labels[:1].repeat_interleave(len(candidates), 0), batch_size))
+    )
     places = [int(distance(images, target.expand_as(images)).argmin()) for target in targets]
     return candidates[places].clone()
 

@@ -130,7 +130,8 @@ class Rehearsal(Callback):
         if not trainer.is_global_zero:
             return
         with tempfile.TemporaryDirectory(prefix="gantool-") as place:
-            samples = Samples(Path(place), self.data.preview(self.cfg.samples), 0, None, self.cfg.seed)
+            shown, captions = self.data.preview(self.cfg.samples), self.data.captions(self.cfg.samples)
+            samples = Samples(Path(place), shown, 0, None, self.cfg.seed, captions=captions)
             samples.on_train_start(trainer, gan)
             began = now(gan)
             samples.write(gan)

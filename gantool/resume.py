@@ -12,6 +12,7 @@ FREE = (
     "compile",
     "data.a",
     "data.b",
+    "data.captions",
     "data.path",
     "data.root",
     "data.source",

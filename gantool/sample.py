@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from PIL import Image
 from torch import Tensor
 
-from gantool import clouds
+from gantool import clouds, points, prompts
 from gantool.build import whole
+from gantool.captions_below import captioned
 from gantool.chosen import chosen
 from gantool.data.threads import bar
-from gantool.finished import Finished, finished, generate, labels_of, set_of, tell
+from gantool.finished import Finished, finished, generate, labels_of, tell
 from gantool.images import MODES, picture_of, save, to_uint8
 from gantool.outlets import Labels, Outlet, outlet
 from gantool.spaces import space_of
@@ -27,7 +27,7 @@ MOST = 256  # images on a grid: 16 by 16 of 1024 pixels are 800 MB in memory
 
 
 def main(cfg: DictConfig) -> None:
-    """Write a grid and single images; of points, a cloud and a table.
+    """Write a grid and single images; of points and rows, a cloud and a table.
 
     Raises ValueError for labels that the model does not know, and for an archive that exists.
     """
@@ -37,22 +37,23 @@ def main(cfg: DictConfig) -> None:
         raise ValueError("grid=false singles=false leaves nothing to write.")
     whole(cfg, "shard", least=1)
     run = finished(cfg, cfg.truncation, cfg.truncation_layers)
+    asked = prompts.wanted(cfg, run.config)
     if clouds.is_point(run.shape) and cfg.latents is None:
-        labels_of(cfg.label, cfg.count, run.config)
-        write_points(cfg, run, out := folder(cfg, run))
-        tell(f"{cfg.count} points of {run.moment}: {out}")
+        labels_of(asked, cfg.count, run.config)
+        tell(points.write(cfg, run))
         return
-    labels, batches = of_latents(cfg, run) if cfg.latents is not None else of_seed(cfg, run)
+    labels, batches = of_latents(cfg, run, asked) if cfg.latents is not None else of_seed(cfg, run, asked)
     place = place_of(cfg, run, labels)
+    below = prompts.texts(asked, range(len(labels)), run.config) if prompts.is_told(run.config) else None
     with shown(batches, len(labels)) as images:
-        write_images(cfg, images, place)
+        write_images(cfg, images, place, below)
     some = f", the first {MOST} in {place.grid().name}" if cfg.grid and len(labels) > MOST else ""
     tell(f"{len(labels)} images{some} of {run.moment}: {place.path}{place.use()}")
 
 
-def of_seed(cfg: DictConfig, run: Finished) -> tuple[Tensor, Iterator[Tensor]]:
+def of_seed(cfg: DictConfig, run: Finished, label: Any) -> tuple[Tensor, Iterator[Tensor]]:
     """Labels (count,) and images, batch by batch."""
-    labels = labels_of(balanced(cfg.label, cfg.count, run.config), cfg.count, run.config)
+    labels = labels_of(balanced(label, cfg.count, run.config), cfg.count, run.config)
     return labels, generate(run.gan, labels, cfg.seed, cfg.batch_size, False)
 
 
@@ -74,10 +75,10 @@ def balanced(label: Any, count: int, config: DictConfig) -> Any:
     return None
 
 
-def of_latents(cfg: DictConfig, run: Finished) -> tuple[Tensor, Iterator[Tensor]]:
+def of_latents(cfg: DictConfig, run: Finished, label: Any) -> tuple[Tensor, Iterator[Tensor]]:
     """Labels (count,) of the latents that are saved in a file, and their images, batch by batch."""
     space = space_of(run, "auto")
-    saved = chosen(run, space, "latents", cfg.latents, cfg.label, cfg.seed)
+    saved = chosen(run, space, "latents", cfg.latents, label, cfg.seed)
     return saved.labels, space.images(saved.points, saved.labels, cfg.batch_size)
 
 
@@ -93,13 +94,6 @@ def place_of(cfg: DictConfig, run: Finished, labels: Tensor) -> Outlet:
         raise ValueError(f"singles=false leaves nothing to write into {place.path}; leave it out.")
     place.check()
     return place
-
-
-def folder(cfg: DictConfig, run: Finished) -> Path:
-    """That for points. Raises ValueError for archives: their table is one file."""
-    if cfg.dataset or Path(str(cfg.out)).suffix in (".zip", ".tar"):
-        raise ValueError(f"out={cfg.out}: points are no data set of images; name a folder for points.csv.")
-    return run.out(cfg.out, "samples", f"seed{cfg.seed}")
 
 
 # What is written.
@@ -118,8 +112,10 @@ def shown(batches: Iterator[Tensor], count: int) -> Iterator[Iterator[np.ndarray
         yield pictures()
 
 
-def write_images(cfg: DictConfig, batches: Iterator[np.ndarray], place: Outlet) -> None:
-    """Single images as they are made, and in the end a grid of the first `MOST`."""
+def write_images(
+    cfg: DictConfig, batches: Iterator[np.ndarray], place: Outlet, below: list[str] | None
+) -> None:
+    """Single images as they are made, and at the end a grid of the first `MOST`, captioned or not."""
     kept: list[np.ndarray] = []
     if cfg.singles:
         with place.writing() as add, ThreadPoolExecutor() as threads:
@@ -134,7 +130,8 @@ def write_images(cfg: DictConfig, batches: Iterator[np.ndarray], place: Outlet) 
         every = (picture for pictures in batches for picture in pictures)
         kept.extend(islice(every, MOST))
     if cfg.grid:
-        save(picture_of(np.stack(kept), cfg.columns), place.grid())
+        grid = np.stack(kept)  # (N, H, W, C)
+        save(picture_of(grid if below is None else captioned(grid, below), cfg.columns), place.grid())
 
 
 def png(picture: np.ndarray) -> bytes:
@@ -143,18 +140,3 @@ def png(picture: np.ndarray) -> bytes:
     file = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels), MODES[picture.shape[2]]).save(file, "PNG")
     return file.getvalue()
-
-
-def write_points(cfg: DictConfig, run: Finished, out: Path) -> None:
-    """cloud.png, of COUNT points where fewer are asked for, and points.csv in the data's own units."""
-    labels = torch.zeros(max(cfg.count, clouds.COUNT), dtype=torch.long)
-    fake = torch.cat(list(generate(run.gan, labels, cfg.seed, cfg.batch_size, False)))  # (N, 2, 1, 1)
-    if cfg.singles:
-        rows = (
-            fake[: cfg.count].flatten(1).double() * OmegaConf.select(run.config, "data.scale", default=1)
-        ).tolist()
-        (out / "points.csv").write_text("\n".join(["x,y", *(f"{x:.6g},{y:.6g}" for x, y in rows), ""]))
-    if cfg.grid:
-        images = set_of(run.config, cfg.trust)
-        real = images[range(min(len(fake), len(images)))]["image"]
-        save(clouds.cloud(fake, real, clouds.landscape(run.gan)), out / "cloud.png")

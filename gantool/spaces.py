@@ -199,7 +199,7 @@ def space_of(run: Finished, name: Any, choices: Sequence[str] = ("auto", "z", "w
             f"{run.path}: {type(task).__name__} has no single generator of latents, so no space to move in."
         )
     if clouds.is_point(run.shape):
-        raise ValueError(f"{run.path} makes points of the plane, not images: gantool sample shows them.")
+        raise ValueError(f"{run.path} makes points, not images: gantool sample shows them.")
     if name not in choices:
         raise ValueError(f"space={name}: choose one of {', '.join(choices)}.")
     if isinstance(G, Styled) and name != "z":

@@ -14,13 +14,15 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from gantool.batches import sizes
 from gantool.chance import uniform
+from gantool.data.captioned import Captioned
 from gantool.data.image_set import ImageSet
 from gantool.data.module import in_range
 from gantool.data.order import Order
 from gantool.data.piles import Piles
-from gantool.finished import drawn, labels_for
+from gantool.finished import drawn, evenly, labels_for
 from gantool.gan import GAN
 from gantool.layers.synced import alone
+from gantool.prompts import is_told
 from gantool.seeds import mix, reseed
 from gantool.standing import needs_standing_statistics, standing_statistics
 from gantool.tasks.task import Batch, Pairs, moved
@@ -58,10 +60,8 @@ class Subject:
             raise ValueError(f"standing={self.standing}: give true, false or auto.")
         G = alone(copy.deepcopy(self.gan.generator))
         if self.stands:
-            some = range(self.together)
-            example = (
-                self.originals(some[: len(self.images)]) if self.translates else {"label": self.labels(some)}
-            )
+            some = range(self.together)[: len(self.images)]
+            example = self.originals(some) if self.translates else {"label": evenly(self.config)}
             with self.chance("standing"):
                 standing_statistics(G, self.gan.task, example)
         return G.eval()
@@ -69,7 +69,7 @@ class Subject:
     @property
     def translates(self) -> bool:
         """Whether it makes images of images, rather than of latents."""
-        return self.gan.task.entries != ("image",)
+        return self.gan.task.translates
 
     @property
     def stands(self) -> bool:
@@ -88,7 +88,9 @@ class Subject:
         return f"fakes of {whose}{norm}, seed {self.seed}{latents}{labels}"
 
     def labels(self, numbers: range) -> Tensor:
-        """Of the fakes of these numbers, each class as often as in the data: (N,)."""
+        """Of the fakes of these numbers, each class, or caption, as often as in the data: (N, ...)."""
+        if is_told(self.config) and isinstance(self.images, Captioned):
+            return self.images.first(self.order(numbers.start, len(numbers)))
         known = self.images.labels
         if known is None or not self.config.task.get("conditional"):
             return labels_for(None, numbers, self.config)

@@ -1,4 +1,4 @@
-"""gantool translate: images from images, by a trained generator that makes the ones of the others."""
+"""gantool translate: images or videos, by a trained generator that makes the ones of the others."""
 
 from collections import Counter
 from pathlib import Path, PurePosixPath
@@ -8,10 +8,11 @@ from omegaconf import DictConfig
 from PIL import Image
 from rich.console import Console
 
+from gantool import videos
 from gantool.build import whole
 from gantool.data.colours import colour
 from gantool.data.decode import Corrupt, decode, is_image
-from gantool.data.source import Folder, Source, open_source
+from gantool.data.source import Folder, Source, natural, open_source
 from gantool.data.threads import bar
 from gantool.finished import Finished, device_of, tell
 from gantool.images import save, table_of
@@ -19,14 +20,16 @@ from gantool.layers.resolution import height_and_width
 from gantool.runs import checkpoint, find
 from gantool.tiles import Tiles
 from gantool.trained import load
+from gantool.translate_video import frames_of, translate_video
 from gantool.translator import Translator
+from gantool.videos import ENDING, is_video, videos_below
 
 STRIPS = "strips"
-FILE = "give a folder of images, or a zip of one, or an image."
+FILE = "give a folder of images or videos, a zip of images, an image, or a video."
 
 
 def main(cfg: DictConfig) -> None:
-    """Write a PNG file for every image; exit status 1 tells of files that are none.
+    """Write a PNG file for every image, an mp4 for every video; exit status 1 tells of files that are none.
 
     Raises ValueError for what cannot be done, before anything is written.
     """
@@ -34,14 +37,19 @@ def main(cfg: DictConfig) -> None:
     place, source, names = images_of(str(cfg.input))
     run, translator = opened(cfg, tiles)
     ending = place.resolve().stem if cfg.direction is None else f"{cfg.direction}-{place.resolve().stem}"
-    out = run.place(cfg.out, "translated", ending)
-    results = results_of(names)
+    out, results = run.place(cfg.out, "translated", ending), results_of(names)
+    if is_video(out.name):  # which check() allows for one video alone
+        out, results = out.parent, [out.name]
     refuse_loss(cfg, place, out, results)
 
     far, corrupt = 0, dict[str, str]()
-    with bar("Translating", len(names)) as advance:
+    with bar("Translating", length(source, names)) as advance:
         for name, result in zip(names, results, strict=True):
             try:
+                if is_video(name):
+                    strip = out / STRIPS / result if cfg.strips else None
+                    far += translate_video(translator, source.path / name, out / result, strip, advance)
+                    continue
                 image = read(source, name)
             except Corrupt as error:
                 corrupt[name] = str(error)
@@ -52,11 +60,11 @@ def main(cfg: DictConfig) -> None:
 
     if far:
         tell(
-            f"Shorter sides had {translator.trained} pixels in training; those of {far} of {len(names)} "
-            "images are more than twice as long or as short. size=trained may look better."
+            f"Shorter sides had {translator.trained} pixels in training; those of {far} of {counted(names)} "
+            "are more than twice as long or as short. size=trained may look better."
         )
-    if count := len(names) - len(corrupt):
-        tell(f"{count} image{'s' * (count > 1)} by {run.moment}: {out}")
+    if done := [name for name in names if name not in corrupt]:
+        tell(f"{counted(done)} by {run.moment}: {out}")
     if corrupt:
         report(corrupt, len(names), place)
         raise SystemExit(1)
@@ -85,22 +93,32 @@ def check(cfg: DictConfig) -> Tiles:
         raise ValueError(f"size={size}: give the pixels of the shorter side, or trained, or null.")
     if cfg.out is not None and is_image(str(cfg.out)):
         raise ValueError(f"out={cfg.out}: give a folder; results are named as their sources, and are PNG.")
+    if cfg.out is not None and is_video(str(cfg.out)):
+        if not (is_video(str(cfg.input)) and Path(str(cfg.input)).expanduser().is_file()):
+            raise ValueError(f"out={cfg.out} needs one video as input; give a folder.")
+        if not str(cfg.out).lower().endswith(ENDING):
+            raise ValueError(f"out={cfg.out}: videos are written as {ENDING}; give such a name, or a folder.")
     return Tiles(cfg.tile, cfg.overlap)
 
 
 def images_of(value: str) -> tuple[Path, Source, list[str]]:
-    """Where `input` lies, and the names of its images below that; an image has the name of its file."""
+    """Where `input` lies, and the names of its images and videos below that; a file has its own name."""
     place = Path(value).expanduser()
     if place.is_file() and place.suffix.lower() != ".zip":
+        if is_video(place.name):
+            videos.check(f"input={value}")
         return place, Folder(place.parent), [place.name]
     try:
         source = open_source(place)
     except ValueError as error:
-        what = "is not there" if not place.exists() else "is neither a folder, a zip nor an image"
+        what = "is not there" if not place.exists() else "is neither a folder, a zip, an image nor a video"
         raise ValueError(f"input={value} {what}; {FILE}") from error
     names = [entry.name for entry in source.images()]
+    if clips := videos_below(place) if place.is_dir() else []:
+        videos.check(f"input={value}")
+        names = sorted([*names, *clips], key=natural)
     if not names:
-        raise ValueError(f"input={value} holds no images (PNG, JPEG, WebP, TIFF, BMP, GIF); {FILE}")
+        raise ValueError(f"input={value} holds no images (PNG, JPEG, WebP, TIFF, BMP, GIF) or videos; {FILE}")
     return place, source, names
 
 
@@ -133,11 +151,11 @@ def opened(cfg: DictConfig, tiles: Tiles) -> tuple[Finished, Translator]:
 
 
 def results_of(names: list[str]) -> list[str]:
-    """a/b.jpg becomes a/b.png; a/b.jpg.png where there is another a/b, such as a/b.tif."""
+    """a/b.jpg becomes a/b.png, a/b.mov a/b.mp4; a/b.jpg.png where there is another a/b, such as a/b.tif."""
     stems = [PurePosixPath(name).with_suffix("").as_posix() for name in names]
     alike = Counter(stem.casefold() for stem in stems)  # some file systems know no case
     return [
-        f"{stem if alike[stem.casefold()] == 1 else name}.png"
+        f"{stem if alike[stem.casefold()] == 1 else name}{ENDING if is_video(name) else '.png'}"
         for stem, name in zip(stems, names, strict=True)
     ]
 
@@ -164,6 +182,19 @@ def refuse_loss(cfg: DictConfig, place: Path, out: Path, results: list[str]) -> 
         )
 
 
+def length(source: Source, names: list[str]) -> int | None:
+    """Images to be made, frames of videos included; None where a video does not say."""
+    counts = [frames_of(source.path / name) if is_video(name) else 1 for name in names]
+    return None if None in counts else sum(count for count in counts if count is not None)
+
+
+def counted(names: list[str]) -> str:
+    """3 images, 1 video, or both, for people."""
+    clips = sum(map(is_video, names))
+    kinds = {"image": len(names) - clips, "video": clips}
+    return " and ".join(f"{count} {kind}{'s' * (count > 1)}" for kind, count in kinds.items() if count)
+
+
 def read(source: Source, name: str) -> np.ndarray:
     """(H, W, C). Raises Corrupt."""
     try:
@@ -184,6 +215,9 @@ def write(picture: np.ndarray, path: Path) -> None:
 
 def report(corrupt: dict[str, str], total: int, place: Path) -> None:
     """Every one by name: this is where to look for them."""
-    lines = [f"{len(corrupt)} of {total} images in {place} cannot be read, and are left out:"]
+    what, lost = "images", "cannot be read, and are left out"
+    if any(map(is_video, corrupt)):
+        what, lost = "files", "cannot be read, or not to their end"
+    lines = [f"{len(corrupt)} of {total} {what} in {place} {lost}:"]
     lines += [f"{name}: {reason}" for name, reason in corrupt.items()]
     Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print("\n".join(lines))

@@ -47,12 +47,15 @@ class Translator:
     transparent: bool
     seed: int
 
-    def __call__(self, image: np.ndarray, follow: bool = False) -> tuple[Tensor, Tensor, np.ndarray]:
+    def __call__(
+        self, image: np.ndarray, follow: bool = False, key: int | None = None
+    ) -> tuple[Tensor, Tensor, np.ndarray]:
         """What the network sees, (1, C', H, W), what it makes, (1, C, s H, s W), and that as pixels.
 
         Args:
             image: as decoded, (H, W, C'').
             follow: show a bar of the tiles.
+            key: what noise depends on beside the seed; None = on the image.
 
         Raises OutOfMemory, a ValueError, with a cure.
         """
@@ -60,7 +63,8 @@ class Translator:
         opaque = unsee(resize(recolour(image, self.channels, self.background), size), self.background)
         pixels = torch.from_numpy(opaque.transpose(2, 0, 1).copy())  # (C', H, W)
         source = to_range(pixels, torch.get_default_dtype())[None]
-        made = self.made(source, zlib.crc32(np.ascontiguousarray(image).data), follow)
+        own = zlib.crc32(np.ascontiguousarray(image).data) if key is None else key
+        made = self.made(source, own, follow)
         picture = pixels_of(made, deep=image.dtype == np.uint16)
         if self.transparent and not {self.channels, made.shape[1]} & {*TRANSPARENT}:
             picture = cut_out(picture, image, self.background)
@@ -84,7 +88,7 @@ class Translator:
         """(1, C, s H, s W), on the CPU.
 
         Args:
-            key: of the image; noise depends on it and on the seed alone.
+            key: noise depends on it and on the seed alone.
         """
         device = next(self.network.parameters()).device
 

@@ -32,6 +32,11 @@ VERBS = (
         "images from images, as pix2pix and CycleGAN make them",
         ("run=latest input=photo.jpg", "run=RUN input=DIR out=DIR direction=ba"),
     ),
+    Verb(
+        "detect",
+        "images unlike those that a model has learnt from, and where",
+        ("run=latest input=test", "run=RUN input=DIR normal=good false_alarms=0.01"),
+    ),
     Verb("interpolate", "a walk from image to image", ("run=latest", "run=latest points=[3,17] video=gif")),
     Verb("timelapse", "training as an animation", ("run=latest", "run=latest video=mp4 fps=12")),
     Verb(
@@ -40,6 +45,11 @@ VERBS = (
     Verb("mix", "the coarse styles of one image in another", ("run=latest", "run=latest layers=0-5 seed=1")),
     Verb(
         "directions", "what a latent space is sensitive to", ("run=latest", "run=latest count=3 layers=4-7")
+    ),
+    Verb(
+        "explore",
+        "a page on this machine on which a trained generator can be tried",
+        ("run=latest", "run=generator.safetensors port=0 open=true"),
     ),
     Verb(
         "evaluate",

@@ -26,10 +26,12 @@ from gantool.layers.synced import Synced
 from gantool.losses.adversarial import Hinge, LeastSquares, NonSaturating, RelativisticPairing, Wasserstein
 from gantool.losses.consistency import Consistency, LatentConsistency, LatentDiversity
 from gantool.losses.lecam import LeCam
+from gantool.losses.matching import Interpolation, Mismatch
 from gantool.losses.objective import Objective
 from gantool.losses.penalties import R1, R2, GradientPenalty
 from gantool.losses.reconstruction import Cycle
-from gantool.models import dcgan, wgan_gp
+from gantool.losses.temporal import Recurrent, Recycle
+from gantool.models import cyclegan, dcgan, gan_cls, pix2pix, wgan_gp
 from gantool.optim import Recipe
 from gantool.priors import Gaussian
 from gantool.processes import spare_signals
@@ -37,6 +39,8 @@ from gantool.shares import WHOLE, Share
 from gantool.strategy import Together
 from gantool.tasks.generation import Generation
 from gantool.tasks.task import Batch, Task
+from gantool.tasks.text import Text
+from gantool.tasks.video import Video
 
 BATCH = 8
 ITERATIONS = 9
@@ -86,6 +90,51 @@ class Translation(Task):
 
     def generate(self, G: nn.Module, batch: Batch) -> dict[str, Tensor]:
         return {}
+
+
+@final
+class Films(Task):
+    """Recycle-GAN of windows that are made of single images."""
+
+    def __init__(self):
+        super().__init__()
+        plain: dict[str, Any] = {"width": 2, "resolution": RESOLUTION, "norm": "none"}
+        self.video = Video(
+            partial(cyclegan.Generator, blocks=1, **plain),
+            partial(pix2pix.Generator, dropout=0.0, noise=False, **plain),
+            partial(dcgan.Discriminator, norm="none", width=4, resolution=RESOLUTION),
+            {"a": CHANNELS, "b": CHANNELS},
+            history=5,
+        )
+        self.G, self.D = self.video.G, self.video.D
+
+    def draw(self, batch: Batch, share: Share = WHOLE) -> Batch:
+        return batch
+
+    def duels(self, batch: Batch) -> list[Duel]:
+        image = batch["image"]
+        a = {f"a{time}": image.roll(time, 2) for time in range(3)}
+        b = {f"b{time}": image.flip(3).roll(-time, 3) for time in range(3)}
+        return self.video.duels(a | b)
+
+    def generate(self, G: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        return {}
+
+
+def captioned() -> Task:
+    """GAN-CLS, whose captions are made of labels."""
+    reading: dict[str, Any] = {"text": "gru", "words": 12, "embedding": 0, "text_width": 4, "projected": 4}
+    G = partial(gan_cls.Generator, latent=LATENT, norm="none", **reading, **SIZES)
+    D = partial(gan_cls.Discriminator, norm="none", **reading, **SIZES)
+
+    @final
+    class Labelled(Text):
+        def draw(self, batch: Batch, share: Share = WHOLE) -> Batch:
+            label = batch["label"]
+            captions = {"caption": label[:, None] + 1, "mismatch": (label[:, None] + 1) % 10 + 1}
+            return super().draw(batch | captions, share)
+
+    return Labelled(G, D, Gaussian(LATENT), words=12, embedding=0)
 
 
 def gan(task: Callable[[], Task], objective: Objective, lr: float = 1e-2, **settings: Any) -> GAN:
@@ -142,6 +191,21 @@ VARIANTS: dict[str, Callable[[], GAN]] = {
     ),
     "batch norm over all": lambda: gan(partial(convolutional, "batch"), Objective(NonSaturating())),
 }
+MATCHING = NonSaturating()
+VARIANTS |= {
+    "windows of three frames, pool": lambda: gan(
+        Films, Objective(LeastSquares(6.0), G={"recurrent": Recurrent(10.0), "recycle": Recycle(10.0)})
+    ),
+    "captions": lambda: gan(
+        captioned,
+        Objective(
+            MATCHING,
+            D={"mismatch": Mismatch(MATCHING)},
+            G={"interpolation": Interpolation(MATCHING)},
+        ),
+    ),
+}
+OVER_ALL = ("batch norm over all", "captions")  # of which what is read goes through a batch norm
 EACH_ITS_OWN = "batch norm, each its own"  # which is another training than that of one process
 APART: dict[str, Callable[[], GAN]] = {
     EACH_ITS_OWN: lambda: gan(
@@ -182,7 +246,7 @@ def main(file: Path) -> None:
         torch.set_default_dtype(torch.float64)
         made = variant()
         strategy = cast(Any, Together([]))
-        plugins = [Synced()] if name == "batch norm over all" else []
+        plugins = [Synced()] if name in OVER_ALL else []
         fit(made, strategy=strategy, devices=world, plugins=plugins)
         results[name] = weights(made)
         # What Lightning forgets between two trainings of one process.

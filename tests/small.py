@@ -30,7 +30,12 @@ def data_of(model: str) -> str:
     task = re.search(r"override /task: (\w+)", text)
     if "data.scale" in text:
         return "data=synthetic_superres"
-    kinds = {"paired": "synthetic_pairs", "unpaired": "synthetic_piles"}
+    kinds = {
+        "paired": "synthetic_pairs",
+        "unpaired": "synthetic_piles",
+        "video": "moving_shapes",
+        "text": "captioned_shapes",
+    }
     return f"data={kinds.get(task[1] if task else '', 'synthetic')}"
 
 
@@ -41,7 +46,10 @@ def phases_of(model: str) -> list[str]:
     return [override for key, override in needed.items() if key in text]
 
 
-TRANSLATORS = [model for model in MODELS if data_of(model) != "data=synthetic"]
+TOLD = [model for model in MODELS if data_of(model) == "data=captioned_shapes"]  # captions
+TRANSLATORS = [model for model in MODELS if data_of(model) != "data=synthetic" and model not in TOLD]
+AUTOENCODERS = [model for model in MODELS if "task: autoencoding" in (FOLDER / f"{model}.yaml").read_text()]
+OF_IMAGES = [*TRANSLATORS, *AUTOENCODERS]  # the others make images of latents
 
 
 def small(*overrides: str) -> list[str]:

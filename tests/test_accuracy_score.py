@@ -152,7 +152,7 @@ def test_the_command_tells_the_score_and_that_of_real_images(
             ["model=dcgan", "data=mnist"],
             "metrics=cas_small learns from labelled fakes, but this model is not",
         ),
-        (["model=infogan", "data=mnist"], "this model is not conditional: choose one that is"),
+        (["model=infogan", "data=mnist"], "this model is not told classes: choose one that is"),
         (["model=cgan", "data=digits"], "tests on real images of a test split, of which training saw none"),
         (["model=cgan", "data=mnist", "data.split=test"], "use data=mnist, fashion_mnist or cifar10 with"),
     ],

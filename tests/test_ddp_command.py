@@ -123,11 +123,10 @@ def test_a_signal_to_any_process_stops_all_with_one_checkpoint(number: str, code
 def test_a_sweep_gives_every_process_of_a_job_the_same_hyper_parameters():
     swept = run(*TWO, "-m", "images=32", "seed=1,2", "hydra.sweep.dir=sweep")
     assert swept.returncode == 0, swept.stderr
-    for number, seed in enumerate((1, 2)):
-        alone = run(*TWO, "images=32", f"seed={seed}", f"hydra.run.dir={seed}")
-        assert alone.returncode == 0, alone.stderr
-        assert same(state(f"sweep/{number}"), state(str(seed)))
-    assert not same(state("1"), state("2"))
+    alone = run(*TWO, "images=32", "seed=2", "hydra.run.dir=alone")
+    assert alone.returncode == 0, alone.stderr
+    assert same(state("sweep/1"), state("alone"))
+    assert not same(state("sweep/0"), state("sweep/1"))
 
 
 def test_torchrun_and_slurm_start_the_same_run():

@@ -63,6 +63,15 @@ def test_metric_count_seed_and_folder_can_be_chosen(run: Path, gantool: Gantool,
     assert one["fake"]["samples"] == one["real"]["samples"] == 30
 
 
+def test_numbers_by_another_protocol_stay(run: Path, gantool: Gantool, tmp_path: Path):  # noqa: F811
+    for samples in (30, 40, 30):
+        options = ["metrics=modes", f"count={samples}", "device=cpu", f"out={tmp_path}"]
+        assert gantool("evaluate", f"run={run}", *options).code == 0
+    first, second = tmp_path / "modes-000000016-seed0.json", tmp_path / "modes-000000016-seed0-2.json"
+    assert {*tmp_path.iterdir()} == {first, second}
+    assert [numbers(file)["fake"]["samples"] for file in (first, second)] == [30, 40]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -70,7 +79,7 @@ def test_metric_count_seed_and_folder_can_be_chosen(run: Path, gantool: Gantool,
         (["batch_size=many"], "batch_size=many: give a whole number"),
         (["run=nowhere"], "There is no run nowhere"),
         (["device=nowhere"], "device=nowhere: not available here"),
-        (["metrics=fidd"], "modes"),
+        (["metrics=fidd"], "Nearest: fid50k. See: gantool list metrics"),
         ([], "metrics is empty, and this run measured nothing in training: choose metrics=likeness"),
     ],
 )
@@ -155,7 +164,7 @@ def test_samples_of_points_are_a_cloud_and_a_table_in_the_datas_own_units(run: P
 
 def test_a_table_or_a_cloud_alone(run: Path, tmp_path: Path):
     for left_out, left in (("grid=false", "points.csv"), ("singles=false", "cloud.png")):
-        out = tmp_path / left
+        out = tmp_path / left.partition(".")[0]
         sample_main(composed(f"run={run}", left_out, "device=cpu", f"out={out}", name="sample"))
         assert [path.name for path in out.iterdir()] == [left]
 

@@ -19,7 +19,8 @@ PLACES = ["data.path=DIR"]
 
 def of(experiment: str) -> list[str]:
     text = (FOLDER / f"{experiment}.yaml").read_text()
-    return [f"experiment={experiment}", *(PLACES if "/data: folder" in text else [])]
+    places = [*PLACES, "data.channels=5"] if "/data: table" in text else PLACES  # counted in the file
+    return [f"experiment={experiment}", *(places if re.search("/data: (folder|table)", text) else [])]
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)

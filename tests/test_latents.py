@@ -13,7 +13,7 @@ from hydra.utils import get_object
 from omegaconf import DictConfig
 from PIL import Image
 from rich.console import Console
-from small import MODELS, SMALL, composed, trained
+from small import MODELS, SMALL, TOLD, composed, trained
 from torch import Tensor, nn
 
 from gantool import directions, interpolate, mix, project, sample
@@ -590,7 +590,8 @@ def test_every_verb_works_with_every_published_generator_with_styles(
     assert gantool("interpolate", f"run={run}", "points=2", "out=walk").code == 0
     assert gantool("mix", f"run={run}", "rows=2", "columns=2", "layers=0-1", "out=mix").code == 0
     image = "image=samples/000000.png"
-    assert gantool("project", f"run={run}", image, "steps=3", "out=projection").code == 0
+    caption = ["prompt='a red circle'"] if model in TOLD else []
+    assert gantool("project", f"run={run}", image, *caption, "steps=3", "out=projection").code == 0
     assert gantool("directions", f"run={run}", "samples=projection/latents.npz", "count=2").code == 0
 
 
@@ -600,7 +601,7 @@ def test_points_of_the_plane_are_no_images_to_walk_between(gantool: Gantool, tmp
     refused = gantool("interpolate", f"run={run}")
     assert refused.code == 2
     assert refused.err.count("\n") == 1
-    assert "makes points of the plane, not images: gantool sample shows them" in refused.err
+    assert "makes points, not images: gantool sample shows them" in refused.err
 
 
 def test_every_key_of_these_verbs_is_read_by_somebody():
@@ -608,5 +609,6 @@ def test_every_key_of_these_verbs_is_read_by_somebody():
     shared = "".join((root / "gantool" / f"{name}.py").read_text() for name in ("finished",))
     for name, verb in VERBS.items():
         code = shared + Path(verb.__file__).read_text()
+        code += (root / "gantool" / "prompts.py").read_text() if "wanted(cfg, " in code else ""
         for key in composed(name=name):
             assert f"cfg.{key}" in code or f'whole(cfg, "{key}"' in code, f"nobody reads {key} of {name}"

@@ -24,7 +24,7 @@ from omegaconf import DictConfig, OmegaConf
         ("train model=dcgann", "No option dcgann in group model. Nearest: dcgan"),
         ("train model=DCGAN", "No option DCGAN in group model. Nearest: dcgan"),
         ("train trainer=fsdp", "trainer=fsdp: it shards the parameters of one network"),
-        ("train model=3", "No option 3 in group model. All: "),
+        ("train model=3", "No option 3 in group model. See: gantool list model"),
         ("train modl=dcgan", "modl=dcgan: no group or key modl. Nearest: model"),
         (
             "train optimizer.D.rl=1",

@@ -41,7 +41,7 @@ def test_parameter_counts_are_the_published_ones(overrides: list[str], of_G: int
     assert parameters(task.D) == of_D
 
 
-PATCHES = ("cyclegan", "pix2pix")  # an answer for each
+PATCHES = ("cyclegan", "pix2pix", "recyclegan")  # an answer for each
 UNBOUNDED = (
     "began",
     "esrgan",
@@ -52,6 +52,7 @@ UNBOUNDED = (
     "srresnet",
     "stylegan1",
     "stylegan2",
+    "stylegan2_text",
     "transgan",
 )  # the papers have no tanh
 
@@ -68,7 +69,8 @@ def test_networks_make_and_judge_images_of_any_size_that_halves(model: str, reso
         assert model in UNBOUNDED or fake.abs().max() <= 1
     for duel in task.duels(batch):
         assert duel.real_logits.shape == duel.fake_logits.shape
-        assert len(duel.real_logits) == 3
+        assert len(duel.real_logits) == len(duel.real)
+        assert len(duel.real) == 3 * (3 if model == "recyclegan" else 1)  # whose windows have three frames
         assert duel.real_logits.ndim == (4 if model in PATCHES else 1)
 
 

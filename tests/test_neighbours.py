@@ -210,7 +210,7 @@ def test_data_without_labels_have_no_classifier():
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["model=mlp", "data=ring"], "points of the plane"),
+        (["model=mlp", "data=ring"], "makes points, not images"),
         (["model=pix2pix"], "makes images of images"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 import torch
 from command import Gantool, gantool_here  # noqa: F401  # a fixture
 from hydra.utils import instantiate
-from small import MODELS, TRANSLATORS, composed, small, trained
+from small import MODELS, OF_IMAGES, composed, small, trained
 from torch import Tensor, nn
 
 from gantool.build import build
@@ -227,7 +227,7 @@ def test_images_are_brought_to_256_pixels_and_their_middle_can_be_taken():
 # Whatever is measured, by whomever.
 
 
-@pytest.mark.parametrize("model", [model for model in MODELS if model not in TRANSLATORS])
+@pytest.mark.parametrize("model", [model for model in MODELS if model not in OF_IMAGES])
 def test_every_generator_of_latents_has_paths(model: str):
     cfg = composed(*small(f"model={model}"))
     subject = Subject(build(cfg), cfg, instantiate(cfg.data.set), 0, 4)

@@ -17,6 +17,7 @@ import pytest
 import torch
 from command import Gantool, gantool_here  # noqa: F401  # a fixture
 from hydra.utils import instantiate
+from PIL import Image
 from small import SMALL, composed, small, trained
 from test_data_sets import offline, write_mnist  # noqa: F401  # a fixture
 from test_extractors import weights  # noqa: F401  # a fixture
@@ -64,6 +65,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     metrics = cheap(folder / "cache", "fd_classifier", "precision_recall")
     assert trained(folder, *TRAINING, *metrics, "evaluate_every=16") == 0
     return folder
+
+
+def write_images(folder: Path, count: int) -> None:
+    """Noise of 16 pixels, in colours."""
+    folder.mkdir(parents=True)
+    for number, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (count, 16, 16, 3), np.uint8)):
+        Image.fromarray(pixels).save(folder / f"{number}.png")
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
@@ -388,6 +396,20 @@ def test_reals_of_the_test_split_are_others_than_those_learnt_from(tmp_path: Pat
     metric.prepare(data, synthetic(count=12, resolution=28, channels=1), CPU, lambda _: None)
     assert extractor.shown == 30
     assert "against 30 reals of test" in metric.protocol
+
+
+def test_reals_that_are_held_out_of_a_folder_are_others_than_those_learnt_from(tmp_path: Path):
+    write_images(tmp_path / "images", 30)
+    folder = ("data=folder", f"data.path={tmp_path / 'images'}", "data.resolution=16", "data.channels=3")
+    data = composed(*folder, "data.hold_out=12").data
+    extractor, training = Counting(), instantiate(data.set)
+    metric = Distribution("m", Frechet(), extractor, 10, split="test", cache=str(tmp_path / "cache"))
+    metric.check(subject_of().gan.task, data)
+    metric.prepare(data, training, CPU, lambda _: None)
+    assert (len(training), extractor.shown) == (18, 12)
+    assert "against 12 reals of test" in metric.protocol
+    with pytest.raises(ValueError, match="nothing is held out of it; data.hold_out=200 keeps 200 images"):
+        metric.check(subject_of().gan.task, composed(*folder).data)
 
 
 # What cannot be measured.

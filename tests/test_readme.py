@@ -10,6 +10,8 @@ import pytest
 from command import Gantool, gantool_here  # noqa: F401
 from PIL import Image
 
+from gantool.animation import animate
+
 README = (Path(__file__).parent.parent / "README.md").read_text()
 SHORT = ["images=32", "batch_size=8", "generator_batch_size=8", "samples=4", "trainer.accelerator=cpu"]
 
@@ -32,6 +34,13 @@ def images(folder: Path) -> Path:
     return folder
 
 
+def video(path: Path) -> Path:
+    """Eight frames of 32 by 32 pixels."""
+    random = np.random.default_rng(0)
+    animate(random.integers(0, 256, (8, 32, 32, 3), np.uint8), path, fps=8)
+    return path
+
+
 def test_every_command_works(gantool: Gantool, tmp_path: Path):  # noqa: F811
     assert len(commands()) > 10
     folder = images(tmp_path / "images")
@@ -50,13 +59,18 @@ def test_every_command_works(gantool: Gantool, tmp_path: Path):  # noqa: F811
         "image=photo.png": f"image={folder / '0.png'}",
         "input=DIR": f"input={folder}",
         "input=photo.png": f"input={folder / '0.png'}",
+        "input=clip.mp4": f"input={video(tmp_path / 'clip.mp4')}",
+        "data.a=a.mp4": f"data.a={tmp_path / 'clip.mp4'}",
+        "data.b=b.mp4": f"data.b={tmp_path / 'clip.mp4'}",
         "run=RUN": f"run={run}",
-        "start=RUN": f"start={other}",
+        "init_from=RUN": f"init_from={other}",
     }
 
     for number, command in enumerate(commands()):
         words = [places.get(word, word) for word in command[1:]]
-        if "data=mnist" in words:
+        if words[0] == "explore":  # serves a page until it is told to stop
+            continue
+        if {"data=mnist", "data.of=mnist"} & set(words):
             if "GANTOOL_DATA" not in os.environ:
                 continue
             words.append(f"data.root={os.environ['GANTOOL_DATA']}/mnist")
@@ -67,7 +81,22 @@ def test_every_command_works(gantool: Gantool, tmp_path: Path):  # noqa: F811
             resumes = any(word.startswith("resume=") for word in words)
             words = [word for word in words if not word.startswith("images=")]
             words += ["images=64"] if resumes else [*SHORT, *width]
-        if words[0] == "translate":
+        if "data.path=FILE.csv" in words:
+            rows = np.random.default_rng(0).normal(size=(40, 3))
+            np.savetxt(tmp_path / "table.csv", rows, delimiter=",", header="a,b,c", comments="")
+            words = [word.replace("FILE.csv", str(tmp_path / "table.csv")) for word in words]
+        if "experiment=few_shot_ada" in words:
+            words += ["data.hold_out=2", "metrics.memorisation.count=8"]
+        if "data.captions=FILE.csv" in words:
+            rows = [f"{i}.png,a picture of {i}" for i in range(12)]
+            (tmp_path / "captions.csv").write_text("\n".join(["image,caption", *rows]))
+            words = [word.replace("FILE.csv", str(tmp_path / "captions.csv")) for word in words]
+        if "model=f_anogan" in words:
+            words.append("pretrain=16")
+        if words[0] == "detect":
+            words = [word.replace(f"run={run}", f"run={other}") for word in words]
+            words += ["steps=2", "count=4", "reference=100"]
+        if words[0] == "translate" and "run=latest" not in words:
             words = [word for word in words if not word.startswith(("run=", "out="))]
             words += [f"run={translator}", f"out={tmp_path / f'translated-{number}'}"]
         if words[0] == "evaluate":

@@ -17,11 +17,11 @@ from torch.nn.functional import softplus
 
 from gantool.build import build
 from gantool.checkpoint import read
+from gantool.init_from import begin
 from gantool.layers.enlarge import steps
 from gantool.losses.relativistic_average import RelativisticAverage
 from gantool.models import esrgan, srgan
 from gantool.schedules import Phases, Steps, Switch
-from gantool.start import begin
 from gantool.summary import parameters
 
 MODELS = ("srresnet", "srgan", "esrgan")
@@ -232,7 +232,7 @@ def test_srgan_starts_from_srresnet_with_a_d_of_its_own(tmp_path: Path):
     OmegaConf.resolve(cfg)
     gan = build(cfg)
     fresh = {name: value.clone() for name, value in gan.task.D.state_dict().items()}
-    begin(gan, tmp_path / "checkpoints" / "last.ckpt")
+    begin(gan, tmp_path / "checkpoints" / "last.ckpt", OmegaConf.to_container(cfg))  # pyright: ignore
     assert same(dict(gan.task.D.state_dict()), fresh)
     stored = last(tmp_path)["state_dict"]
     for name, value in gan.task.G.state_dict().items():

@@ -33,7 +33,8 @@ def rows(folder: Path) -> list[dict[str, str]]:
 def test_a_run_folder_holds_what_the_contract_says(tmp_path: Path):
     trained(tmp_path, "logger=tensorboard", "log_every=2", "sample_every=32")
     names = {path.name.split(".tfevents")[0] for path in tmp_path.iterdir()}
-    assert names == {"checkpoints", "config.yaml", "events.out", "metrics.csv", "samples"}
+    files = {"config.yaml", "environment.json", "events.out", "metrics.csv"}
+    assert names == {"checkpoints", "samples"} | files
     pictures = sorted(path.name for path in (tmp_path / "samples").iterdir())
     assert pictures == ["000000032.png", "000000064.png", "real.png"]
 
@@ -52,7 +53,7 @@ def test_tensorboard_has_the_same_numbers_and_the_sample_pictures(tmp_path: Path
     events = EventAccumulator(str(tmp_path)).Reload()
     tags = events.Tags()
     assert set(tags["scalars"]) == rows(tmp_path)[0].keys() - {"images"}
-    assert tags["images"] == ["samples/fake"]
+    assert tags["images"] == ["samples/fake", "timelapse/fake"]
     assert [event.step for event in events.Images("samples/fake")] == [32, 64]
     logged = [event.value for event in events.Scalars("D/adversarial")]
     assert logged == pytest.approx([float(row["D/adversarial"]) for row in rows(tmp_path)])

@@ -10,7 +10,7 @@ import torch
 from command import Gantool, gantool_here  # noqa: F401, the fixture
 from omegaconf import OmegaConf
 from PIL import Image
-from small import TRANSLATORS, composed, small, trained
+from small import OF_IMAGES, composed, small, trained
 from torch import Tensor, nn
 
 from gantool.build import build
@@ -278,7 +278,7 @@ def test_images_much_larger_than_those_of_training_are_remarked(
     assert "twice" not in answer.out
 
 
-@pytest.mark.parametrize("model", TRANSLATORS)
+@pytest.mark.parametrize("model", OF_IMAGES)
 @pytest.mark.parametrize("size", [(1, 1), (37, 53)])
 def test_every_model_that_translates_takes_any_size(model: str, size: tuple[int, int]):
     cfg = composed(*small(f"model={model}"))
@@ -397,7 +397,7 @@ def test_folders_without_images_and_other_files_are_refused(cyclegan: Path, tmp_
     with pytest.raises(ValueError, match="holds no images"):
         do(cyclegan, tmp_path / "empty", tmp_path / "out")
     (tmp_path / "some.zip").write_text("no zip")
-    with pytest.raises(ValueError, match="neither a folder, a zip nor an image"):
+    with pytest.raises(ValueError, match="neither a folder, a zip, an image nor a video"):
         do(cyclegan, tmp_path / "some.zip", tmp_path / "out")
 
 

@@ -193,7 +193,7 @@ def evaluation_of(
     for sight, some in by_sight(wanted).items():
         those = held_out if sight.held_out and held_out is not None else images
         requests = [Request(it, it.prepare(cfg.data, those, device, tell)) for it in some.values()]
-        size = together(cfg, gan.task.entries != ("image",))
+        size = together(cfg, gan.task.translates)
         measured.append(Measured(requests, Subject(gan, cfg, those, seed=0, together=size)))
     best = best_of(cfg, [it.metric for each in measured for it in each.requests], gan)
     if cfg.patience is not None and best is None:

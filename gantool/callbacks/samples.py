@@ -1,6 +1,7 @@
 """Pictures of what the generator can do, always of the same latents."""
 
 import copy
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, final
 
@@ -8,15 +9,18 @@ import numpy as np
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
-from gantool import clouds
+from gantool import clouds, scatter
 from gantool.callbacks.checkpoints import passed
+from gantool.captions_below import captioned
 from gantool.data.module import is_image
 from gantool.gan import GAN
-from gantool.images import save, table_of
+from gantool.images import picture_of, save, table_of, to_uint8
 from gantool.layers.synced import alone
 from gantool.seeds import mix
 from gantool.standing import needs_standing_statistics, standing_statistics
 from gantool.tasks.task import Batch, moved
+
+TOGETHER = 16  # images that a translator makes at once: large ones must not take more memory than training
 
 
 class PictureLogger(Protocol):
@@ -28,12 +32,15 @@ class PictureLogger(Protocol):
 
     def log_picture(self, name: str, picture: np.ndarray, images: int) -> None: ...
 
+    def log_film(self, name: str, gif: Path, images: int) -> None: ...
+
 
 @final
 class Samples(Callback):
     """Writes `samples/<images seen>.png`, and `samples/real.png` to compare with.
 
-    Of points of the plane, the picture is a cloud, with the reals and D's level lines behind it.
+    Of points of the plane, the picture is a cloud, with the reals and D's level lines behind it; of rows of a
+    table, each column against each, with the reals behind. Captions stand below their images.
 
     Args:
         folder: of the run.
@@ -41,14 +48,27 @@ class Samples(Callback):
         every: images between two pictures; 0 = only at the end.
         logger: also takes the pictures; None = files only.
         seed: of the latents.
+        columns: names of a table's; () = these are no rows of a table.
+        captions: of the preview; () = it has none.
     """
 
-    def __init__(self, folder: Path, preview: Batch, every: int, logger: PictureLogger | None, seed: int):
+    def __init__(
+        self,
+        folder: Path,
+        preview: Batch,
+        every: int,
+        logger: PictureLogger | None,
+        seed: int,
+        columns: Sequence[str] = (),
+        captions: Sequence[str] = (),
+    ):
         self.folder = folder / "samples"
         self.preview = preview
         self.every = every
         self.logger = logger
         self.seed = seed
+        self.columns = columns
+        self.captions = captions
         self.points = "image" in preview and clouds.is_point(preview["image"].shape[1:])
         self.before = 0
         self.written = -1
@@ -59,7 +79,7 @@ class Samples(Callback):
         self.folder.mkdir(exist_ok=True)
         if not (self.folder / "real.png").exists():
             real = [value for value in self.preview.values() if is_image(value)]
-            picture = clouds.cloud(None, real[0]) if self.points else table_of(real)
+            picture = self.drawn(None, real[0], None) if self.points else self.laid_out(real)
             save(picture, self.folder / "real.png")
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any, **_: Any) -> None:
@@ -67,6 +87,14 @@ class Samples(Callback):
         before, self.before = self.before, pl_module.images
         if passed(self.every, before, pl_module.images) or trainer.should_stop:
             self.write(pl_module)
+
+    def drawn(self, fake: torch.Tensor | None, real: torch.Tensor, logits: torch.Tensor | None) -> np.ndarray:
+        return scatter.picture(fake, real, logits, self.columns)
+
+    def laid_out(self, columns: list[torch.Tensor]) -> np.ndarray:
+        return (
+            picture_of(captioned(to_uint8(columns[0]), self.captions)) if self.captions else table_of(columns)
+        )
 
     def path(self, images: int) -> Path:
         return self.folder / f"{images:09d}.png"
@@ -77,12 +105,12 @@ class Samples(Callback):
         if gan.images == self.written:
             return
         self.written, path = gan.images, self.path(gan.images)
-        logits = clouds.landscape(gan) if self.points else None
+        logits = clouds.landscape(gan) if self.points and not self.columns else None
         for name, made in sample(gan, self.preview, self.seed).items():
             if self.points:
-                picture = clouds.cloud(made[0], self.preview["image"], logits)
+                picture = self.drawn(made[0], self.preview["image"], logits)
             else:
-                picture = table_of(made)
+                picture = self.laid_out(made)
             save(picture, path if name == "fake" else path.with_stem(f"{path.stem}-{name}"))
             if self.logger is not None:
                 self.logger.log_picture(f"samples/{name}", picture, gan.images)
@@ -97,5 +125,16 @@ def sample(gan: GAN, preview: Batch, seed: int) -> dict[str, list[torch.Tensor]]
         drawn = gan.task.draw(preview)
         if needs_standing_statistics(gan):
             standing_statistics(G, gan.task, preview)
-    batch = {name: gan.in_format(value) for name, value in moved(drawn, G).items()}
-    return gan.task.pictures(G.eval(), batch)
+    G.eval()
+    made: dict[str, list[list[torch.Tensor]]] = {}
+    for some in pieces(drawn, TOGETHER if gan.task.translates else max(map(len, drawn.values()))):
+        batch = {name: gan.in_format(value) for name, value in moved(some, G).items()}
+        for name, columns in gan.task.pictures(G, batch).items():
+            made.setdefault(name, []).append(columns)
+    return {name: [torch.cat(column) for column in zip(*each, strict=True)] for name, each in made.items()}
+
+
+def pieces(batch: Batch, most: int) -> Iterator[Batch]:
+    """The batch in parts of so many rows at most; entries may differ in length."""
+    for start in range(0, max(map(len, batch.values())), most):
+        yield {name: value[start : start + most] for name, value in batch.items() if len(value) > start}

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -20,7 +20,8 @@ class ImageSet(ABC):
 
     A set is indexed by a list of positions and answers a whole batch: `image` of (N, C, H, W), uint8
     (or uint16 for 16-bit files), and, where there are labels, `label` of (N,), int64. For translation, two
-    entries stand in the place of `image`: `source` and `target`, or `a` and `b`.
+    entries stand in the place of `image`: `source` and `target`, or `a` and `b`; for translation of video,
+    the frames of two windows do: `a0`, `a1`, … and `b0`, `b1`, ….
 
     Where images can be shown in several ways, such as different crops, index i + k * len(set) is image i in
     way k. Nothing is random about that: chance chooses the way in the walk. Way 0 is for pictures and
@@ -59,6 +60,15 @@ class ImageSet(ABC):
             ]
 
         return walk
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a configuration needs to know of it beside what all sets have."""
+        return {}
+
+    def captions(self, indices: Sequence[int]) -> list[str]:
+        """What pictures of these images have written below each; [] = nothing."""
+        return []
 
     def mirrored(self) -> "ImageSet":
         """This set and its mirror images."""

@@ -126,6 +126,14 @@ class ImageData(LightningDataModule):
 
     def preview(self, count: int) -> Batch:
         """`count` images for a picture: class after class where there are labels, or points for a cloud."""
+        return in_range(self.images[self.previewed(count)], torch.get_default_dtype())
+
+    def captions(self, count: int) -> list[str]:
+        """Of the images of such a preview; [] = they have none."""
+        return self.images.captions(self.previewed(count))
+
+    def previewed(self, count: int) -> list[int]:
+        """Indices of the images of such a preview."""
         count = max(count, clouds.COUNT) if clouds.is_point(self.images.shape) else count
         total, labels = len(self.images), self.images.labels
         stretches = self.images.stretches and replace(self.images.stretches, soon=None)
@@ -135,8 +143,7 @@ class ImageData(LightningDataModule):
         else:
             walk = (order(start, min(PIECE, total - start)) for start in range(0, total, PIECE))
             chosen = by_class(walk, labels, count, self.images.classes)
-        batch = self.images[(chosen * (1 + count // len(chosen)))[:count]]
-        return in_range(batch, torch.get_default_dtype())
+        return (chosen * (1 + count // len(chosen)))[:count]
 
 
 def in_range(batch: Batch, dtype: torch.dtype) -> Batch:
@@ -185,4 +192,5 @@ def summary(images: ImageSet) -> dict[str, Any]:
         "resolution": resolution,
         "classes": images.classes,
         "names": list(images.names),
+        **images.facts,
     }

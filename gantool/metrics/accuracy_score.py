@@ -22,6 +22,7 @@ from gantool.metrics.sight import Fakes, Shown
 from gantool.tasks.generation import Generation
 from gantool.tasks.pyramid import Pyramid
 from gantool.tasks.task import Task
+from gantool.tasks.text import Text
 
 MANY = 20  # classes, from which five guesses say something
 log = logging.getLogger(__name__)
@@ -62,9 +63,9 @@ class AccuracyScore(Metric):
         self.real: Tensor = torch.empty(0)  # (K',) accuracies of what learnt from reals
 
     def check(self, task: Task, data: DictConfig) -> None:
-        if not isinstance(task, Generation | Pyramid) or not task.conditional:
+        if not (isinstance(task, Generation | Pyramid) and task.conditional) or isinstance(task, Text):
             raise ValueError(
-                f"metrics={self.name} learns from labelled fakes, but this model is not conditional: choose "
+                f"metrics={self.name} learns from labelled fakes, but this model is not told classes: choose "
                 "one that is, such as model=cgan, or another metric."
             )
         if data.set.get("split") != "train":

@@ -49,7 +49,8 @@ class Distribution(Metric):
         features: of an image, as a file of 8 bits would keep it.
         count: fakes of the protocol; of translations, no more than sources are held out.
         reals: of the protocol; None = all there are. Their features are kept in memory, 4 bytes each.
-        split: of the data, to take reals from: `train`, which the generator has seen, or `test`.
+        split: of the data, to take reals from: `train`, which the generator has seen, or `test`, which it has
+            not: of a set without a test split, what is held out of training.
         cache: folder that keeps the features of reals, by their content; None = ~/.cache/gantool.
     """
 
@@ -81,16 +82,24 @@ class Distribution(Metric):
         self.doubted = False
 
     def check(self, task: Task, data: DictConfig) -> None:
-        self.sight = Fakes() if task.entries == ("image",) else Translations()
+        self.sight = Translations() if task.translates else Fakes()
         if clouds.is_point((data.channels, *height_and_width(data.resolution))):
-            raise ValueError(f"metrics={self.name} measures images, not points; use metrics=modes.")
+            raise ValueError(
+                f"metrics={self.name} measures images, not points; use metrics=modes or table_fidelity."
+            )
         if self.statistic.of_training and (self.sight.held_out or self.split == "test"):
             raise ValueError(
                 f"metrics={self.name} compares with the images that were learnt from: it is for split=train, "
                 "and models that make images of noise."
             )
         if self.split == "test" and "split" not in data.set:
-            raise ValueError(f"metrics={self.name}: this data set has no test split; use another metric.")
+            if self.sight.held_out or "held_out" not in data:
+                raise ValueError(f"metrics={self.name}: this data set has no test split; use another metric.")
+            if data.hold_out == 0:
+                raise ValueError(
+                    f"metrics={self.name}: this data set has no test split, and nothing is held out of it; "
+                    "data.hold_out=200 keeps 200 images back to compare with."
+                )
         self.features.check(self.name, data)
 
     def prepare(
@@ -108,7 +117,7 @@ class Distribution(Metric):
             self.asked = {name: min(most, len(source)) for name, source in sources.items()}
         else:
             sources = dict[str, ImageSet]()
-            targets = {"": instantiate(data.set, split="test") if self.split == "test" else images}
+            targets = {"": unseen(data) if self.split == "test" else images}
             self.asked = {"": most}
         reals = {name: min(self.reals or len(those), len(those)) for name, those in targets.items()}
         for what, numbers in (("count", self.asked), ("reals", reals)):
@@ -217,6 +226,11 @@ class Distribution(Metric):
                 f"{way + ': ' if way else ''}{asked:,} {what}{usual} against {len(comparison.real):,} {of}"
             )
         return ", ".join(told)
+
+
+def unseen(data: DictConfig) -> ImageSet:
+    """The test split of a set, or else what is held out of it."""
+    return instantiate(data.set, split="test") if "split" in data.set else instantiate(data.held_out)
 
 
 def prefixed(way: str, name: str) -> str:

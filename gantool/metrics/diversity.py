@@ -53,14 +53,16 @@ class Diversity(Metric):
         self.real = torch.empty(0)  # (M,), of pairs of reals
 
     def check(self, task: Task, data: DictConfig) -> None:
-        if task.entries != ("image",):
+        if task.translates:
             raise ValueError(
                 f"metrics={self.name} measures models that make images of noise; this one makes images of "
                 "images: use metrics=likeness."
             )
         size = height_and_width(data.resolution)
         if clouds.is_point((data.channels, *size)):
-            raise ValueError(f"metrics={self.name} measures images, not points; use metrics=modes.")
+            raise ValueError(
+                f"metrics={self.name} measures images, not points; use metrics=modes or table_fidelity."
+            )
         self.measure.check(self.name, data, *size)
         self.conditional = isinstance(task, Generation | Pyramid) and task.conditional
 

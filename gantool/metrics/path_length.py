@@ -63,14 +63,16 @@ class PathLength(Metric):
         self.paths.check(self.name)
 
     def check(self, task: Task, data: DictConfig) -> None:
-        if task.entries != ("image",):
+        if task.translates:
             raise ValueError(
                 f"metrics={self.name} measures models that make images of noise; this one makes images of "
                 "images: use metrics=likeness."
             )
         size = height_and_width(data.resolution)
         if clouds.is_point((data.channels, *size)):
-            raise ValueError(f"metrics={self.name} measures images, not points; use metrics=modes.")
+            raise ValueError(
+                f"metrics={self.name} measures images, not points; use metrics=modes or table_fidelity."
+            )
         self.paths.suit(self.name, task.G)
         self.measure.check(self.name, data, *self.paths.size(*size))
 

@@ -19,6 +19,7 @@ from gantool.metrics.statistic import Numbers, Statistic
 from gantool.tasks.generation import Generation
 from gantool.tasks.pyramid import Pyramid
 from gantool.tasks.task import Task
+from gantool.tasks.text import Text
 
 MOST_ROWS = 20  # classes that are told one by one
 log = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ class PerClass(Metric):
         self.floors: list[Numbers] = []
 
     def check(self, task: Task, data: DictConfig) -> None:
-        if not (isinstance(task, Generation | Pyramid) and task.conditional):
+        if not (isinstance(task, Generation | Pyramid) and task.conditional) or isinstance(task, Text):
             raise ValueError(
                 f"metrics={self.name} measures each class by itself, but this model makes no images of a "
                 "class that one asks for: use a conditional model, such as model=cgan, or another metric."

@@ -7,6 +7,7 @@ from typing import final
 import torch
 from torch import nn
 
+from gantool.data.films import Films
 from gantool.data.image_set import Batch, ImageSet
 from gantool.data.piles import Piles
 from gantool.metrics.sight import Shown, Sight
@@ -35,16 +36,16 @@ class Translations(Sight):
 
 @final
 class Entry(ImageSet):
-    """One entry of a set of pairs, as `image`.
+    """One entry of a set of pairs or of films, as `image`.
 
     Args:
         images: the set.
-        name: of the entry: source or target.
+        name: of the entry: source or target; a0 or b0.
     """
 
     def __init__(self, images: ImageSet, name: str):
         self.images, self.name = images, name
-        self.shape = images.source_shape if name == "source" and images.source_shape else images.shape
+        self.shape = images.source_shape if name in ("source", "a0") and images.source_shape else images.shape
         self.names, self.labels = (), None
 
     def __len__(self) -> int:
@@ -58,4 +59,9 @@ def sides(images: ImageSet) -> tuple[dict[str, ImageSet], dict[str, ImageSet]]:
     """Sources, and the targets that their translations should look like, by the name of the translation."""
     if isinstance(images, Piles):
         return {"ab": images.a, "ba": images.b}, {"ab": images.b, "ba": images.a}
+    if isinstance(images, Films):
+        a, b = Entry(images, "a0"), Entry(images, "b0")
+        return {"ab": a, "ba": b}, {"ab": b, "ba": a}
+    if images.entries == ("image",):  # reconstructions
+        return {"": images}, {"": images}
     return {"": Entry(images, "source")}, {"": Entry(images, "target")}

@@ -1,7 +1,7 @@
 """A task owns the two players and turns a batch into duels."""
 
 from abc import ABC, abstractmethod
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from torch import Tensor, nn
 
@@ -16,7 +16,20 @@ CURES = {
     ("source", "target"): "data=pairs, data=superres, or another set of pairs",
     ("a", "b"): "data=two_folders, or another set of two piles",
 }
+FILMS = "data=two_videos, or data=moving_shapes, with as many frames in a window"
 Player = Literal["D", "G"]
+
+
+class Scored(NamedTuple):
+    """How abnormal images are to a model of normal ones.
+
+    Attributes:
+        score: (N,); more is more abnormal.
+        made: (N, C, H, W), the nearest that the model can make of each.
+    """
+
+    score: Tensor
+    made: Tensor
 
 
 def moved(batch: Batch, network: nn.Module) -> Batch:
@@ -35,6 +48,17 @@ class Task(nn.Module, ABC):
     D: nn.Module
     entries: tuple[str, ...] = ("image",)  # that a batch must hold
     compares: tuple[str, ...] = ()  # the names of `compared`
+    judges: bool = False  # whether it learns to tell abnormal images
+
+    @property
+    def translates(self) -> bool:
+        """Whether G makes images of images, rather than of latents."""
+        return self.entries != ("image",)
+
+    @property
+    def detects(self) -> bool:
+        """Whether it has learnt to tell abnormal images by now: `scored`."""
+        return self.judges
 
     def suit(self, entries: tuple[str, ...]) -> None:
         """Raise ValueError for data that this task cannot learn from."""
@@ -42,7 +66,7 @@ class Task(nn.Module, ABC):
             needs, there = " and ".join(self.entries), " and ".join(entries)
             raise ValueError(
                 f"This model learns from {needs}, but this data set holds {there}: choose "
-                f"{CURES[self.entries]}."
+                f"{CURES.get(self.entries, FILMS)}."
             )
 
     def check(self, augment: Augment | None) -> None:
@@ -77,6 +101,11 @@ class Task(nn.Module, ABC):
         """
         name = type(self).__name__
         raise ValueError(f"{name} makes images of latents, not of images; use gantool sample.")
+
+    def scored(self, G: nn.Module, image: Tensor) -> Scored:
+        """How abnormal images (N, C, H, W) are; G as above. Raises ValueError where that was not learnt."""
+        name = type(self).__name__
+        raise ValueError(f"{name} has learnt no scores of its own; search for the nearest image instead.")
 
     def compared(self, G: nn.Module, batch: Batch) -> Pairs:
         """What G makes of a drawn batch beside what it should be, by name; "" where that is the very task.
