@@ -7,13 +7,13 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from gantool import compare_curves, compare_grids, compare_table
 from gantool.build import whole
-from gantool.quantities import quantities
+from gantool.comparison import curves, grids, table
+from gantool.comparison.quantities import quantities
+from gantool.comparison.settings import differences, labels, settings_of
+from gantool.comparison.trace import traces
 from gantool.runs import OUTPUTS
-from gantool.settings import differences, labels, settings_of
 from gantool.summary import lines
-from gantool.trace import traces
 
 
 def main(cfg: DictConfig) -> None:
@@ -25,24 +25,22 @@ def main(cfg: DictConfig) -> None:
         whole(cfg, key, least)
     settings = settings_of(traces(listed(cfg.run)))
     found, measured = differences(settings), quantities(settings)
-    marks = compare_table.marks(measured)
+    marks = table.marks(measured)
     chosen = None if cfg.curves is None else listed(cfg.curves)
-    panels = compare_curves.panels([it for each in settings for it in each.traces], chosen, marks)
+    panels = curves.panels([it for each in settings for it in each.traces], chosen, marks)
     out = Path(str(cfg.out)).expanduser() if cfg.out is not None else dated()
     out.mkdir(parents=True, exist_ok=True)
 
     console = Console(soft_wrap=True, highlight=False, markup=False)
-    compare_table.show(
-        settings, compare_table.columns(settings, found, measured, marks), Console(markup=False)
-    )
-    for line in compare_table.footnotes(settings, measured, marks):
+    table.show(settings, table.columns(settings, found, measured, marks), Console(markup=False))
+    for line in table.footnotes(settings, measured, marks):
         console.print(line)
-    rows = [("Table", str(out / compare_table.FILE))]
-    compare_table.write(out / compare_table.FILE, settings, found, measured, marks)
+    rows = [("Table", str(out / table.FILE))]
+    table.write(out / table.FILE, settings, found, measured, marks)
     if panels:
-        compare_curves.draw(out / "compare.png", settings, labels(settings, found), panels)
+        curves.draw(out / "compare.png", settings, labels(settings, found), panels)
         rows.append(("Curves", str(out / "compare.png")))
-    for complaint in compare_grids.draw(cfg, settings, out / "grids.png"):
+    for complaint in grids.draw(cfg, settings, out / "grids.png"):
         console.print(complaint)
     if (out / "grids.png").exists():
         rows.append(("Grids", str(out / "grids.png")))

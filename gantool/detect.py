@@ -9,9 +9,10 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
-from gantool import heat
-from gantool.anogan import Search
-from gantool.anomalies import threshold
+from gantool.anomaly import heat
+from gantool.anomaly.judged import SHOWN, Judged, draw, found, sentences, write
+from gantool.anomaly.scores import threshold
+from gantool.anomaly.search import Search
 from gantool.build import refuse_foreign, whole
 from gantool.data.colours import colour
 from gantool.data.decode import Corrupt
@@ -20,7 +21,6 @@ from gantool.data.module import to_range
 from gantool.data.order import Order
 from gantool.data.resize import Format
 from gantool.data.threads import bar
-from gantool.detected import SHOWN, Judged, draw, found, sentences, write
 from gantool.finished import Finished, device_of, evenly, set_of, settle, tell
 from gantool.runs import checkpoint, find
 from gantool.seeds import mix

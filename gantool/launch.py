@@ -14,10 +14,11 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from gantool import job, request, sweep
+from gantool import request
 from gantool.explain import explain, refuse_missing
 from gantool.mistakes import Mistake, stop
 from gantool.request import Request
+from gantool.sweeps import job, sweep
 from gantool.verbs import Verb
 
 FULL_ERROR = "HYDRA_FULL_ERROR"

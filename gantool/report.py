@@ -6,12 +6,12 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from gantool.build import whole
+from gantool.comparison.trace import expanded, trace_of
 from gantool.reports import run_page, sweep_page
 from gantool.reports.page import write
 from gantool.reports.pictures import Album
 from gantool.runs import EXPORTED
 from gantool.summary import lines
-from gantool.trace import expanded, trace_of
 
 MEGABYTE = 1_000_000
 

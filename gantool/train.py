@@ -17,13 +17,13 @@ from gantool.build import refuse_foreign
 from gantool.data.image_set import ImageSet
 from gantool.data.module import summary as facts_of
 from gantool.fit import fit
-from gantool.job import choices
 from gantool.memory import OutOfMemory
 from gantool.micro_batch import advice
 from gantool.plan import Plan
 from gantool.resume import continued, same_run
 from gantool.runs import OUTPUTS
 from gantool.runs import checkpoint as checkpoint_of
+from gantool.sweeps.job import choices
 
 log = logging.getLogger(__name__)
 

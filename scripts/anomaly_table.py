@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gantool.anomalies import numbers
+from gantool.anomaly.scores import numbers
 from gantool.data.image_set import ImageSet
 from gantool.data.one_class import one_class
 

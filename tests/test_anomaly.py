@@ -12,8 +12,8 @@ from rich.console import Console
 from small import batch_of, composed, small, trained
 from torch import Tensor, nn
 
-from gantool import heat
-from gantool.anomalies import numbers, scaled, threshold
+from gantool.anomaly import heat
+from gantool.anomaly.scores import numbers, scaled, threshold
 from gantool.build import build
 from gantool.checkpoint import load, read
 from gantool.duel import Duel

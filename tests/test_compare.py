@@ -18,14 +18,14 @@ from small import trained
 
 from gantool import protocols, request, verbs
 from gantool.checkpoint import load
-from gantool.compare_curves import panels
-from gantool.compare_grids import enlarged
-from gantool.compare_table import footnotes, marks, show
+from gantool.comparison.curves import panels
+from gantool.comparison.grids import enlarged
+from gantool.comparison.quantities import Measure, band, moments, quantities, spread
+from gantool.comparison.settings import differences, labels, letter, settings_of
+from gantool.comparison.table import footnotes, marks, show
+from gantool.comparison.trace import Trace, expanded, judged, trace_of, traces
 from gantool.finished import generate
 from gantool.images import picture_of, to_uint8
-from gantool.quantities import Measure, band, moments, quantities, spread
-from gantool.settings import differences, labels, letter, settings_of
-from gantool.trace import Trace, expanded, judged, trace_of, traces
 
 FEATURES = {"protocol": "10 fakes", "direction": "minimize"}
 

@@ -18,9 +18,9 @@ from PIL import Image
 from small import composed, trained
 
 from gantool import protocols, surroundings
+from gantool.comparison.trace import Trace, trace_of
 from gantool.reports import charts, defaults, run_page, sweep_page
 from gantool.reports.pictures import Album, evenly
-from gantool.trace import Trace, trace_of
 
 EVIL = "<script>alert('x')</script>"
 CHROMIUM = shutil.which("chromium")

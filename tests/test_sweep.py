@@ -18,10 +18,11 @@ from hydra.errors import MissingConfigException
 from omegaconf import DictConfig
 from small import SMALL
 
-from gantool import job, request, verbs
+from gantool import request, verbs
 from gantool.explain import explain
 from gantool.mistakes import Mistake
-from gantool.sweep_metric import last_row, objective
+from gantool.sweeps import job
+from gantool.sweeps.metric import last_row, objective
 
 TABLE = [*SMALL, "log_every=2"]
 

@@ -12,7 +12,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
-from gantool.anomalies import numbers
+from gantool.anomaly.scores import numbers
 from gantool.data.image_set import ImageSet
 from gantool.data.module import in_range
 from gantool.data.order import Order

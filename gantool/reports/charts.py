@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
-from gantool.trace import Trace
+from gantool.comparison.trace import Trace
 
 COLOURS = ("#3987e5", "#e0803a", "#2f9e6e", "#c65fb0")  # readable on white and on black
 INK = "#808182"  # stands for the colour of the text

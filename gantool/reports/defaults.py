@@ -9,9 +9,9 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from gantool.comparison.settings import ABSENT, ASIDE, Setting, differences, shown
+from gantool.comparison.trace import Trace
 from gantool.resume import flat
-from gantool.settings import ABSENT, ASIDE, Setting, differences, shown
-from gantool.trace import Trace
 from gantool.train import groups
 
 UNSET = "not set"

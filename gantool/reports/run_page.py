@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 
 from gantool import __version__
 from gantool.callbacks.progress import duration
-from gantool.job import LOG
-from gantool.quantities import bare, directions, values_of
+from gantool.comparison.quantities import bare, directions, values_of
+from gantool.comparison.trace import Trace, judged, number
 from gantool.reports import charts, defaults
 from gantool.reports.page import rendered
 from gantool.reports.pictures import Album, grids
 from gantool.resume import flat
 from gantool.surroundings import noted
-from gantool.trace import Trace, judged, number
+from gantool.sweeps.job import LOG
 
 LINE = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d+ (\w+) (.*)")  # of train.log
 COMMAND = "gantool train "

@@ -6,18 +6,18 @@ from typing import NamedTuple, final
 
 from markupsafe import Markup
 
-from gantool import job
 from gantool.callbacks.progress import duration
+from gantool.comparison.quantities import bare, directions, protocol
+from gantool.comparison.settings import Setting, differences
+from gantool.comparison.trace import Trace, number, trace_of
 from gantool.mistakes import suggestion
-from gantool.quantities import bare, directions, protocol
 from gantool.reports import charts
 from gantool.reports.page import rendered
 from gantool.reports.pictures import Album, Picture, grids
 from gantool.reports.run_page import COMMAND, log_of, made, state
-from gantool.settings import Setting, differences
 from gantool.surroundings import noted
-from gantool.sweep_table import shown
-from gantool.trace import Trace, number, trace_of
+from gantool.sweeps import job
+from gantool.sweeps.table import shown
 
 
 @final

@@ -17,12 +17,12 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from gantool import job
-from gantool.job import Failed, Record
 from gantool.mistakes import stop
 from gantool.request import Request, key
-from gantool.sweep_metric import columns, refuse_unknown
-from gantool.sweep_table import gone, rounded, row, show, time_of, write
+from gantool.sweeps import job
+from gantool.sweeps.job import Failed, Record
+from gantool.sweeps.metric import columns, refuse_unknown
+from gantool.sweeps.table import gone, rounded, row, show, time_of, write
 
 GRID = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 DIRECTIONS = ("minimize", "maximize")
@@ -199,7 +199,7 @@ def settings(request: Request) -> list[str]:
     """Overrides that a sweep needs beside those that were typed, which come after them and count more."""
     if request.verb.name != "train":
         return []
-    ours = ["+hydra.callbacks.gantool._target_=gantool.sweep.Begin"]
+    ours = ["+hydra.callbacks.gantool._target_=gantool.sweeps.sweep.Begin"]
     if "hydra/sweeper=optuna" in request.overrides:
         ours += [
             "hydra.sweeper.direction=${sweep.direction}",

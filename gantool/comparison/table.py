@@ -10,9 +10,9 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from gantool.quantities import Measure, Quantity, Spread, moments, paces
-from gantool.settings import Difference, Setting
-from gantool.sweep_table import time_of
+from gantool.comparison.quantities import Measure, Quantity, Spread, moments, paces
+from gantool.comparison.settings import Difference, Setting
+from gantool.sweeps.table import time_of
 
 ARROWS = {"minimize": " ↓", "maximize": " ↑", None: ""}
 FILE = "compare.csv"

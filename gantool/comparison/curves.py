@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from gantool.comparison.quantities import band, protocol
+from gantool.comparison.settings import Setting
+from gantool.comparison.trace import Trace
 from gantool.mistakes import suggestion
-from gantool.quantities import band, protocol
-from gantool.settings import Setting
-from gantool.trace import Trace
 
 Style = Literal["-", "--", ":", "-."]
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import Any, final
 
+from gantool.comparison.trace import Trace
 from gantool.resume import flat
-from gantool.trace import Trace
 
 # How a run is watched, and where things lie, does not make it another setting.
 ASIDE = (

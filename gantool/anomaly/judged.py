@@ -9,8 +9,8 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from gantool import heat
-from gantool.anomalies import numbers, scaled
+from gantool.anomaly import heat
+from gantool.anomaly.scores import numbers, scaled
 from gantool.images import save, table_of
 from gantool.tasks.task import Scored
 from gantool.translate import results_of

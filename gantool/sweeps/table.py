@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gantool import job
-from gantool.job import Record
-from gantool.sweep_metric import last_row
+from gantool.sweeps import job
+from gantool.sweeps.job import Record
+from gantool.sweeps.metric import last_row
 
 LOSSES = ("D/adversarial", "G/adversarial")
 SPEED = "speed/images_per_second"

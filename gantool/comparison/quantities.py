@@ -6,9 +6,9 @@ from typing import NamedTuple, final
 
 import numpy as np
 
+from gantool.comparison.settings import Setting
+from gantool.comparison.trace import Trace
 from gantool.metrics.metric import Direction
-from gantool.settings import Setting
-from gantool.trace import Trace
 
 UNKNOWN = "not noted by the run"
 

@@ -11,10 +11,10 @@ from omegaconf import DictConfig, OmegaConf
 from PIL import Image, ImageDraw, ImageFont
 
 from gantool import clouds
+from gantool.comparison.settings import Setting
+from gantool.comparison.trace import Trace
 from gantool.finished import finished, generate, labels_of
 from gantool.images import picture_of, to_uint8
-from gantool.settings import Setting
-from gantool.trace import Trace
 
 LEAST = 64  # pixels of an image: smaller ones are enlarged
 MOST = 512  # of a picture that a run has left: larger ones are reduced

@@ -23,7 +23,7 @@ from omegaconf import DictConfig
 
 from gantool.mistakes import Mistake
 from gantool.request import key
-from gantool.sweep_metric import objective, refuse_unknown
+from gantool.sweeps.metric import objective, refuse_unknown
 
 log = logging.getLogger(__name__)
 

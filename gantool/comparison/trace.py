@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from gantool import protocols, runs
 from gantool.loggers.metrics_csv import read
 from gantool.protocols import Protocols
-from gantool.sweep_table import SPEED, images
+from gantool.sweeps.table import SPEED, images
 
 COUNTS = ("images", "seed", "truncation", "fakes", "reals", "samples", "of", "floor")  # no results
 

@@ -1,0 +1,1 @@
+"""What `gantool compare` shows of several runs: a table, curves and grids."""
