@@ -1,352 +1,36 @@
-"""Folders and zips of images: formats, shapes, labels, corrupt files, streaming."""
+"""Folders and zips of images: where they lie, and their labels."""
 
 import json
-import logging
 import os
 import pickle
 import re
 import zipfile
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import hydra
 import numpy as np
 import pytest
-import torch
 from hydra.errors import InstantiationException
-from PIL import Image
-from torch.utils.data import DataLoader
+from image_files import (  # noqa: F401  # fixtures
+    RANDOM,
+    _clean_slate,
+    animals,
+    data_here,
+    everything,
+    labels,
+    load,
+    noise,
+    refused,
+    root_here,
+    save,
+    zipped,
+)
 
-from gantool.data import scan, source, threads
-from gantool.data.colours import change_depth, recolour
-from gantool.data.folder import folder
-from gantool.data.image_set import ImageSet, InMemory
+from gantool.data import source
+from gantool.data.image_set import InMemory
 from gantool.data.names import Names
-from gantool.data.resize import Format, resize
 from gantool.data.source import natural
-from gantool.data.streamed import Streamed
-
-RANDOM = np.random.default_rng(0)
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    (tmp_path / "photos").mkdir()
-    return tmp_path / "photos"
-
-
-@pytest.fixture
-def data() -> Path:
-    if "GANTOOL_DATA" not in os.environ:
-        pytest.skip("GANTOOL_DATA names no folder with mnist/, cifar10_small.zip and emoji/")
-    return Path(os.environ["GANTOOL_DATA"])
-
-
-def noise(height: int = 8, width: int = 8, channels: int = 3) -> np.ndarray:
-    pixels = RANDOM.integers(0, 256, (height, width, channels), np.uint8)
-    return pixels[:, :, 0] if channels == 1 else pixels
-
-
-def save(file: Path, pixels: np.ndarray, **options: Any) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(file, **options)
-
-
-def zipped(root: Path) -> Path:
-    archive = root.with_suffix(".zip")
-    with zipfile.ZipFile(archive, "w") as file:
-        for path in sorted(root.rglob("*")):
-            file.write(path, path.relative_to(root).as_posix())
-    return archive
-
-
-def load(path: Path, **options: Any) -> ImageSet:
-    return folder(str(path), **options)
-
-
-def everything(images: ImageSet) -> np.ndarray:
-    """(N, H, W, C)"""
-    return images[range(len(images))]["image"].numpy().transpose(0, 2, 3, 1)
-
-
-def labels(images: ImageSet) -> list[str]:
-    """The name of the class of each image."""
-    return [images.names[label] for label in images[range(len(images))]["label"].tolist()]
-
-
-def refused(path: Path, **options: Any) -> str:
-    with pytest.raises(ValueError, match=".") as error:
-        load(path, **options)
-    assert "\n" not in str(error.value)
-    return str(error.value)
-
-
-# Formats and modes
-
-
-@pytest.mark.parametrize("suffix", ["png", "webp", "tif", "TIFF", "bmp"])
-def test_lossless_formats_are_read_bit_for_bit(suffix: str, root: Path):
-    pixels = noise()
-    save(root / f"a.{suffix}", pixels, lossless=True)
-    assert (everything(load(root))[0] == pixels).all()
-
-
-@pytest.mark.parametrize("suffix", ["jpg", "jpeg", "JPG"])
-def test_jpeg_is_read_as_pillow_reads_it(suffix: str, root: Path):
-    save(root / f"a.{suffix}", noise(16, 16))
-    assert (everything(load(root))[0] == np.asarray(Image.open(root / f"a.{suffix}"))).all()
-
-
-@pytest.mark.parametrize("channels", [1, 2, 3, 4])
-def test_channels_are_those_of_the_files(channels: int, root: Path):
-    pixels = noise(6, 9, channels)
-    save(root / "a.png", pixels)
-    images = load(root)
-    assert images.shape == (channels, 6, 9)
-    assert (everything(images)[0] == pixels.reshape(6, 9, channels)).all()
-
-
-def test_the_first_frame_of_an_animation_is_taken(root: Path):
-    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "lime", "blue")]
-    frames[0].save(root / "a.gif", save_all=True, append_images=frames[1:])
-    assert (everything(load(root, channels=3)) == [255, 0, 0]).all()
-
-
-@pytest.mark.parametrize("transparent", [False, True])
-def test_palettes_become_rgb_or_with_transparency_rgba(transparent: bool, root: Path):
-    picture = Image.new("P", (4, 4), 1)
-    picture.putpalette([10, 20, 30, 40, 50, 60])
-    picture.info.update({"transparency": 1} if transparent else {})
-    picture.save(root / "a.png")
-    expected = [255, 255, 255, 0] if transparent else [40, 50, 60]  # what is hidden has the background's
-    assert (everything(load(root)) == expected).all()
-
-
-def test_hidden_colours_become_the_backgrounds_and_visible_ones_stay(root: Path):
-    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 4), np.uint8)
-    pixels[:4, :, 3] = 0
-    pixels[4:, :, 3] = 1
-    Image.fromarray(pixels).save(root / "a.png")
-    [image] = everything(load(root, background="red"))
-    assert (image[:4] == [255, 0, 0, 0]).all()
-    assert np.array_equal(image[4:], pixels[4:])
-
-
-@pytest.mark.parametrize(("mode", "channels"), [("1", 1), ("CMYK", 3), ("LAB", 3)])
-def test_other_modes_become_the_nearest_of_ours(mode: str, channels: int, root: Path):
-    Image.new(mode, (4, 4)).save(root / "a.tif")
-    assert load(root).shape == (channels, 4, 4)
-
-
-@pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_16_bit_grey_keeps_every_bit(suffix: str, root: Path):
-    pixels = RANDOM.integers(0, 65536, (8, 8)).astype(np.uint16)
-    save(root / f"a.{suffix}", pixels)
-    images = load(root)
-    assert images[[0]]["image"].dtype == torch.uint16
-    assert (everything(images)[0, :, :, 0] == pixels).all()
-
-
-def test_big_endian_tiff_has_the_same_values(root: Path):
-    pixels = RANDOM.integers(0, 65536, (8, 8)).astype(np.uint16)
-    Image.frombytes("I;16B", (8, 8), pixels.astype(">u2").tobytes()).save(root / "a.tif")
-    assert (everything(load(root))[0, :, :, 0] == pixels).all()
-
-
-def test_depths_convert_into_each_other_and_keep_white():
-    pixels = noise()
-    deep = change_depth(pixels, np.dtype(np.uint16))
-    assert (deep / 65535 == pixels / 255).all()
-    assert (change_depth(deep, np.dtype(np.uint8)) == pixels).all()
-
-
-def test_the_commonest_depth_wins(root: Path):
-    save(root / "a.png", np.full((4, 4), 65535, np.uint16))
-    save(root / "b.png", np.full((4, 4), 100, np.uint8))
-    save(root / "c.png", np.full((4, 4), 100, np.uint8))
-    images = load(root)
-    assert images[[0]]["image"].dtype == torch.uint8
-    assert everything(images).max((1, 2, 3)).tolist() == [255, 100, 100]
-
-
-def test_the_commonest_mode_wins(root: Path):
-    for name in ("a", "b"):
-        save(root / f"{name}.png", noise(channels=4))
-    save(root / "c.png", noise(channels=1))
-    assert load(root).shape[0] == 4
-
-
-def test_floating_point_images_are_corrupt_and_say_why(root: Path):
-    save(root / "a.tif", np.zeros((4, 4), np.float32))
-    assert "a.tif (floating-point pixels" in refused(root)
-
-
-def test_exif_orientation_is_respected(root: Path):
-    exif = Image.Exif()
-    exif[0x0112] = 6  # shown upright after a quarter turn clockwise
-    pixels = noise(4, 6)
-    save(root / "a.png", pixels, exif=exif)
-    images = load(root)
-    assert images.shape == (3, 6, 4)
-    assert (everything(images)[0] == np.rot90(pixels, -1)).all()
-
-
-def test_an_images_content_counts_not_its_suffix(root: Path):
-    pixels = noise()
-    save(root / "a.png", pixels)
-    (root / "a.png").rename(root / "a.jpg")
-    assert (everything(load(root))[0] == pixels).all()
-
-
-# Colours
-
-
-def test_grey_becomes_rgb_by_repetition_and_back_again_exactly():
-    grey = noise(channels=1)[:, :, None]
-    colour = recolour(grey, 3)
-    assert all((colour[:, :, c] == grey[:, :, 0]).all() for c in range(3))
-    assert (recolour(colour, 1) == grey).all()
-
-
-def test_luminance_is_pillows():
-    pixels = noise(32, 32)
-    assert (recolour(pixels, 1)[:, :, 0] == np.asarray(Image.fromarray(pixels).convert("L"))).all()
-
-
-@pytest.mark.parametrize(("background", "behind"), [("white", 255), ("black", 0)])
-def test_transparency_shows_the_background(background: str, behind: int, root: Path):
-    pixels = noise(channels=4)
-    save(root / "a.png", pixels)
-    alpha = pixels[:, :, 3:] / 255
-    expected = pixels[:, :, :3] * alpha + behind * (1 - alpha)
-    shown = everything(load(root, channels=3, background=background))[0]
-    np.testing.assert_allclose(shown, expected, atol=0.501)
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-@pytest.mark.parametrize("present", [1, 2, 3, 4])
-@pytest.mark.parametrize("wanted", [1, 2, 3, 4])
-def test_white_and_black_stay_what_they_are_in_any_channels(dtype: type, present: int, wanted: int):
-    full = np.iinfo(dtype).max
-    for level in (0, full):
-        image = np.full((2, 2, present), level, dtype)
-        if present in (2, 4):
-            image[:, :, -1] = full
-        expected = [level] * (wanted if wanted in (1, 3) else wanted - 1) + [full] * (wanted in (2, 4))
-        assert (recolour(image, wanted) == expected).all()
-
-
-def test_an_unknown_background_is_refused(root: Path):
-    save(root / "a.png", noise())
-    assert "data.background=nocolour" in refused(root, background="nocolour")
-
-
-# Sizes
-
-
-def test_images_of_one_size_keep_it(root: Path):
-    for name in ("a", "b"):
-        save(root / f"{name}.png", noise(5, 7))
-    assert load(root).shape == (3, 5, 7)
-
-
-def test_images_of_several_sizes_become_64(root: Path):
-    save(root / "a.png", noise(5, 7))
-    save(root / "b.png", noise(90, 30))
-    assert load(root).shape == (3, 64, 64)
-
-
-@pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
-@pytest.mark.parametrize("channels", [1, 2, 3, 4])
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_any_image_takes_any_shape_and_a_plain_one_stays_plain(fit: str, channels: int, dtype: type):
-    plain = np.full((20, 30, channels), np.iinfo(dtype).max, dtype)
-    form = Format(channels, (9, 31), depth=8 * plain.itemsize, fit=fit)
-    shaped = form(plain)
-    assert shaped.shape == (channels, 9, 31)
-    opaque = shaped[:, shaped[-1] > 0]
-    assert (opaque == np.iinfo(dtype).max).all()
-
-
-def test_crop_keeps_the_middle(root: Path):
-    pixels = noise(8, 14)
-    save(root / "a.png", pixels)
-    assert (everything(load(root, resolution=8))[0] == pixels[:, 3:11]).all()
-
-
-def test_pad_adds_background_on_both_sides(root: Path):
-    pixels = noise(8, 4)
-    save(root / "a.png", pixels)
-    padded = everything(load(root, resolution=8, fit="pad", background="#010203"))[0]
-    assert (padded[:, 2:6] == pixels).all()
-    assert (padded[:, [0, 1, 6, 7]] == [1, 2, 3]).all()
-
-
-def test_pad_of_transparent_images_is_transparent(root: Path):
-    save(root / "a.png", np.full((8, 4, 4), 255, np.uint8))
-    padded = everything(load(root, resolution=8, fit="pad"))[0]
-    assert (padded[:, :, 3] == [0, 0, 255, 255, 255, 255, 0, 0]).all()
-
-
-def test_stretch_uses_the_whole_image(root: Path):
-    pixels = np.zeros((8, 16, 3), np.uint8)
-    pixels[:, 8:] = 255
-    save(root / "a.png", pixels)
-    stretched = everything(load(root, resolution=8, fit="stretch"))[0]
-    assert (stretched[:, :3] < 60).all()
-    assert (stretched[:, 5:] > 195).all()
-
-
-def test_resizing_is_pillows_lanczos(root: Path):
-    pixels = noise(40, 40)
-    save(root / "a.png", pixels)
-    expected = np.asarray(Image.fromarray(pixels).resize((16, 16), Image.Resampling.LANCZOS))
-    assert (everything(load(root, resolution=16))[0] == expected).all()
-
-
-def test_shrinking_is_antialiased():
-    stripes = np.tile(np.array([0, 255], np.uint8), (64, 32))[:, :, None]
-    grey = resize(stripes, (8, 8))
-    assert abs(grey[2:-2, 2:-2].astype(int) - 127).max() <= 3
-
-
-@pytest.mark.parametrize("channels", [1, 2, 3, 4])
-def test_16_bits_are_resized_as_8_bits_are(channels: int):
-    pixels = 80 + noise(31, 23, channels).reshape(31, 23, channels) // 3  # far from where 8 bits are cut
-    deep = resize(change_depth(pixels, np.dtype(np.uint16)), (10, 12))
-    np.testing.assert_allclose(deep / 257, resize(pixels, (10, 12)), atol=3)
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_transparent_pixels_do_not_bleed(dtype: type):
-    full = np.iinfo(dtype).max
-    image = np.zeros((32, 32, 4), dtype)
-    image[:, :16] = [0, full, 0, full]  # opaque green on the left
-    image[:, 16:] = [full, 0, 0, 0]  # invisible red on the right
-    for size in ((11, 11), (50, 50)):
-        small = resize(image, size)
-        visible = small[small[:, :, 3] > full // 50]
-        assert visible[:, 0].max() == 0
-        assert visible[:, 1].min() > 0.9 * full
-
-
-@pytest.mark.parametrize("resolution", [0, -4, [8], [8, 8, 8], "64x64", [8, 0], 7.5])
-def test_an_impossible_resolution_is_refused(resolution: Any, root: Path):
-    save(root / "a.png", noise())
-    assert "data.resolution=" in refused(root, resolution=resolution)
-
-
-@pytest.mark.parametrize(("key", "value"), [("channels", 5), ("fit", "squeeze"), ("on_corrupt", "ignore")])
-def test_an_impossible_choice_is_refused(key: str, value: Any, root: Path):
-    save(root / "a.png", noise())
-    assert f"data.{key}={value}" in refused(root, **{key: value})
-
 
 # Where images lie
 
@@ -444,7 +128,7 @@ def test_a_subset_is_one_folder_of_many(root: Path):
         save(root / name, noise())
     assert len(load(root, subset="train")) == 2
     assert len(load(root, subset="test/cat/")) == 1
-    message = refused(root, subset="tests")
+    message = refused(load, root, subset="tests")
     assert "data.subset=tests" in message
     assert "test, train, training" in message
 
@@ -464,10 +148,10 @@ def test_a_missing_path_says_what_to_give():
 
 
 def test_a_wrong_path_is_named(root: Path):
-    assert "not there" in refused(root / "nowhere")
-    assert f"data.path={root} holds no images" in refused(root)
+    assert "not there" in refused(load, root / "nowhere")
+    assert f"data.path={root} holds no images" in refused(load, root)
     (root / "list.txt").write_text("no images")
-    assert "neither a folder nor a zip" in refused(root / "list.txt")
+    assert "neither a folder nor a zip" in refused(load, root / "list.txt")
 
 
 def test_the_configuration_builds_the_set(root: Path):
@@ -482,12 +166,6 @@ def test_the_configuration_builds_the_set(root: Path):
 
 
 # Labels
-
-
-def animals(root: Path, names: Sequence[str] = ("1.png", "2.png", "10.png")) -> Path:
-    for name in names:
-        save(root / name, noise())
-    return root
 
 
 def test_folders_name_the_classes(root: Path):
@@ -534,8 +212,8 @@ def test_a_column_of_a_csv_can_be_chosen(root: Path):
     )
     assert labels(load(root, labels="labels.csv", label_column="kind")) == ["cat", "dog", "cat"]
     assert labels(load(root, labels="labels.csv")) == ["Tom, the", "Rex", "Kit"]
-    assert "columns: file, name, kind" in refused(root, labels="labels.csv", label_column="breed")
-    assert "data.labels=FILE.csv" in refused(root, label_column="kind")
+    assert "columns: file, name, kind" in refused(load, root, labels="labels.csv", label_column="breed")
+    assert "data.labels=FILE.csv" in refused(load, root, label_column="kind")
 
 
 @pytest.mark.parametrize(
@@ -567,13 +245,13 @@ def test_a_label_file_may_name_images_below_the_subset(root: Path):
 
 def test_a_label_of_a_missing_image_is_refused(root: Path):
     (animals(root) / "labels.csv").write_text("1.png,a\n2.png,b\n10.png,a\n11.png,a\n12.png,b\n")
-    assert "names 2 images that are not in" in refused(root, labels="labels.csv")
-    assert "such as 11.png" in refused(root, labels="labels.csv")
+    assert "names 2 images that are not in" in refused(load, root, labels="labels.csv")
+    assert "such as 11.png" in refused(load, root, labels="labels.csv")
 
 
 def test_an_image_without_a_label_is_refused(root: Path):
     (animals(root) / "labels.csv").write_text("1.png,a\n")
-    message = refused(root, labels="labels.csv")
+    message = refused(load, root, labels="labels.csv")
     assert "2 of 3 images have no label" in message
     assert "such as 2.png" in message
 
@@ -590,232 +268,15 @@ def test_an_image_without_a_label_is_refused(root: Path):
 )
 def test_a_broken_label_file_is_named(name: str, content: str, says: str, root: Path):
     (animals(root) / name).write_text(content)
-    message = refused(root, labels=name)
+    message = refused(load, root, labels=name)
     assert name in message
     assert says in message
 
 
 def test_a_missing_label_file_is_named(root: Path):
     assert "data.labels=labels.csv is neither a file here nor in" in refused(
-        animals(root), labels="labels.csv"
+        load, animals(root), labels="labels.csv"
     )
-
-
-# Corrupt files
-
-
-def damage(root: Path) -> None:
-    whole = (root / "2.png").read_bytes()
-    (root / "2.png").write_bytes(whole[: len(whole) // 2])
-
-
-def damaged(root: Path) -> Path:
-    for k in (1, 2, 3):
-        save(root / f"{k}.png", np.full((64, 64), k, np.uint8) ^ noise(64, 64, 1) & 128)
-    damage(root)
-    return root
-
-
-@pytest.mark.parametrize("form", [Path, zipped])
-def test_corrupt_images_are_skipped_and_named(form: Any, root: Path, caplog: pytest.LogCaptureFixture):
-    path = form(damaged(root))
-    for _ in range(2):  # looked at, and remembered
-        caplog.clear()
-        assert (everything(load(path)).max((1, 2, 3)) & 127).tolist() == [1, 3]
-        assert "1 of 3 images" in caplog.text
-        assert "2.png" in caplog.text
-
-
-def test_corrupt_images_are_an_error_if_asked_for(root: Path):
-    message = refused(damaged(root), on_corrupt="fail")
-    assert "2.png" in message
-    assert "data.on_corrupt=skip" in message
-
-
-def test_of_many_corrupt_images_a_handful_is_named(root: Path, caplog: pytest.LogCaptureFixture):
-    save(root / "good.png", noise())
-    for k in range(20):
-        (root / f"bad{k}.png").write_bytes(b"")
-    assert len(load(root)) == 1
-    assert "20 of 21 images" in caplog.text
-    assert caplog.text.count("bad") == 5
-    assert "and 15 more" in caplog.text
-
-
-def test_nothing_but_corrupt_images_is_an_error(root: Path):
-    (root / "a.png").write_text("no image")
-    assert "1 of 1 images" in refused(root)
-
-
-def test_a_link_to_nowhere_is_a_corrupt_image(root: Path, caplog: pytest.LogCaptureFixture):
-    save(root / "a.png", noise())
-    (root / "b.png").symlink_to(root / "nowhere.png")
-    assert len(load(root)) == 1
-    assert "b.png (" in caplog.text
-
-
-# The index
-
-
-def count_decoding(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    decoded: list[bytes] = []
-    decode = scan.decode
-
-    def counted(content: bytes) -> np.ndarray:
-        decoded.append(content)
-        return decode(content)
-
-    monkeypatch.setattr(scan, "decode", counted)
-    return decoded
-
-
-def test_a_second_start_looks_at_no_image_until_one_changes(root: Path, monkeypatch: pytest.MonkeyPatch):
-    animals(root)
-    looked_at = count_decoding(monkeypatch)
-    first = everything(load(root))
-    assert len(looked_at) == 3
-    assert (everything(load(root)) == first).all()
-    assert len(looked_at) == 3
-    save(root / "2.png", noise(12, 12))
-    assert load(root).shape == (3, 64, 64)
-    assert len(looked_at) == 6
-
-
-def test_subsets_are_remembered_side_by_side(root: Path, monkeypatch: pytest.MonkeyPatch):
-    animals(root, ["a/1.png", "b/1.png"])
-    looked_at = count_decoding(monkeypatch)
-    for _ in range(2):
-        for subset in ("a", "b"):
-            load(root, subset=subset)
-    assert len(looked_at) == 2
-
-
-def test_a_damaged_index_is_made_anew(root: Path, tmp_path: Path):
-    load(animals(root))
-    index = next((tmp_path / "cache/gantool/scans").glob("*.npz"))
-    for content in ("", "{}", "PK", "no archive"):
-        index.write_text(content)
-        assert len(load(root)) == 3
-
-
-def test_a_cache_that_cannot_be_written_is_no_error(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert len(load(animals(root))) == 3
-
-
-def test_a_file_that_could_not_be_opened_is_tried_again(root: Path, tmp_path: Path):
-    save(root / "a.png", noise())
-    (root / "b.png").symlink_to(tmp_path / "later.png")
-    assert len(load(root)) == 1
-    assert not list((tmp_path / "cache").rglob("*.npz"))
-
-
-def test_threads_answer_in_order_and_raise_what_was_raised():
-    assert list(threads.in_threads(lambda k: k * k, range(1000), "Squares")) == [k * k for k in range(1000)]
-    with pytest.raises(ZeroDivisionError):
-        list(threads.in_threads(lambda k: 1 / k, range(100), "Ratios"))
-
-
-def test_a_bar_appears_on_stderr_only_where_it_takes_long(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
-    monkeypatch.setenv("FORCE_COLOR", "1")  # a terminal, as far as rich knows
-    list(threads.in_threads(abs, range(100), "Quick work"))
-    assert capsys.readouterr() == ("", "")
-    monkeypatch.setattr(threads, "PATIENCE", 0)
-    list(threads.in_threads(abs, range(100), "Long work"))
-    output = capsys.readouterr()
-    assert output.out == ""
-    assert "Long work" in output.err
-
-
-# Streaming
-
-
-@pytest.fixture
-def mixed(root: Path) -> Path:
-    for k, (height, width, channels) in enumerate(
-        [(8, 8, 3), (20, 9, 4), (7, 30, 1), (16, 16, 2), (40, 50, 3)]
-    ):
-        save(root / f"class{k % 2}" / f"{k}.png", noise(height, width, channels))
-    save(root / "class0" / "deep.png", RANDOM.integers(0, 65536, (16, 16)).astype(np.uint16))
-    return root
-
-
-@pytest.mark.parametrize(
-    "options", [{}, {"channels": 4, "fit": "pad"}, {"channels": 1, "resolution": [10, 6]}]
-)
-def test_streamed_images_are_those_in_memory_bit_for_bit(options: Any, mixed: Path):
-    held, streamed = load(mixed, in_memory=True, **options), load(mixed, in_memory=False, **options)
-    assert isinstance(held, InMemory)
-    assert isinstance(streamed, Streamed)
-    assert (held.streamed, streamed.streamed) == (False, True)
-    assert (held.shape, held.names) == (streamed.shape, streamed.names)
-    one, other = held[[3, 0, 5, 3]], streamed[[3, 0, 5, 3]]
-    assert one.keys() == other.keys()
-    assert all(torch.equal(one[key], other[key]) and one[key].dtype == other[key].dtype for key in one)
-
-
-def test_a_set_is_streamed_when_it_takes_more_memory_than_allowed(mixed: Path):
-    size = 6 * 3 * 8 * 8
-    assert load(mixed, resolution=8, channels=3, memory=size).streamed
-    assert not load(mixed, resolution=8, channels=3, memory=size + 1).streamed
-
-
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-@pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_workers_read_from_one_zip_without_mixing(method: str, mixed: Path):
-    streamed = load(zipped(mixed), in_memory=False)
-    expected = everything(streamed)  # its handle is open before the workers start
-    batches = [[k, (k + 1) % 6] for k in range(6)] * 3
-    options: Any = {
-        "sampler": batches,
-        "batch_size": None,
-        "num_workers": 2,
-        "multiprocessing_context": method,
-    }
-    loader = DataLoader(cast(Any, streamed), **options)
-    for indices, batch in zip(batches, loader, strict=True):
-        assert (batch["image"].numpy().transpose(0, 2, 3, 1) == expected[indices]).all()
-
-
-def test_a_pickled_set_reads_the_same_images(mixed: Path):
-    streamed = load(zipped(mixed), in_memory=False)
-    streamed[[0]]
-    assert (everything(pickle.loads(pickle.dumps(streamed))) == everything(streamed)).all()
-
-
-@pytest.mark.parametrize("in_memory", [True, False])
-def test_an_image_that_turns_unreadable_gives_way_to_its_neighbour(
-    in_memory: bool, root: Path, caplog: pytest.LogCaptureFixture
-):
-    for k in (1, 2, 3):
-        save(root / f"class{k}" / "a.png", np.full((8, 8), k, np.uint8))
-    load(root)
-    stamp = (root / "class2/a.png").stat()
-    (root / "class2/a.png").write_bytes(b"x" * stamp.st_size)
-    os.utime(root / "class2/a.png", ns=(stamp.st_atime_ns, stamp.st_mtime_ns))  # unknown to the index
-
-    images = load(root, in_memory=in_memory)
-    batch = images[[0, 1, 2, 1]]
-    assert batch["image"][:, 0, 0, 0].tolist() == [1, 3, 3, 3]
-    assert [images.names[label] for label in batch["label"]] == ["class1", "class3", "class3", "class3"]
-    assert caplog.text.count("class2/a.png") == 1
-    with pytest.raises(ValueError, match=r"class2/a\.png .* cannot be read any more"):
-        load(root, in_memory=in_memory, on_corrupt="fail")[[0, 1, 2]]
-
-
-def test_a_folder_that_disappears_is_an_error_not_an_endless_search(
-    root: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-):
-    caplog.set_level(logging.ERROR)
-    images = load(animals(root), in_memory=False)
-    root.rename(tmp_path / "moved")
-    with pytest.raises(ValueError, match="is it still there"):
-        images[[0]]
 
 
 # Real data
@@ -852,4 +313,4 @@ def test_images_that_are_held_out_are_in_no_training_and_keep_their_labels(in_me
     assert sorted(numbers[0] + numbers[1]) == list(range(12))
     for part, some in zip(parts, numbers, strict=True):
         assert labels(part) == [f"class{number % 3}" for number in some]
-    assert "of 12 images, give 0 to 11" in refused(root, hold_out=12)
+    assert "of 12 images, give 0 to 11" in refused(load, root, hold_out=12)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from command import Gantool, gantool_here  # noqa: F401, the fixture
+from image_files import RANDOM, _clean_slate  # noqa: F401  # a fixture
 from omegaconf import OmegaConf
 from PIL import Image
 from small import OF_IMAGES, composed, small, trained
@@ -23,8 +24,6 @@ from gantool.summary import after
 from gantool.tiles import Tiles
 from gantool.translate import main, results_of
 from gantool.translator import Translator
-
-RANDOM = np.random.default_rng(0)
 
 
 @pytest.fixture(scope="module")

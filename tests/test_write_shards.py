@@ -12,19 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from image_files import RANDOM, _clean_slate  # noqa: F401  # a fixture
 from PIL import Image
 
 from gantool.data import indexing
 from gantool.data.folder import folder
 from gantool.data.image_set import ImageSet
 from gantool.data.shards import shards
-
-RANDOM = np.random.default_rng(0)
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 @pytest.fixture(scope="module")
