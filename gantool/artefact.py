@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from gantool import __version__
-from gantool.build import assemble, refuse_foreign
+from gantool.build import assemble, refuse_foreign_parts
 from gantool.gan import GAN
 from gantool.layers.resolution import height_and_width
 from gantool.truncation import truncate
@@ -35,7 +35,7 @@ AT_REST: dict[str, Any] = {  # instead of what only training needs
     "freeze": {"D": 0, "G": 0},
     "n_critic": 1,
     "n_generator": 1,
-    "generator_batch_size": "${batch_size}",
+    "generator_batch_size": None,
     "share_fakes": False,
     "micro_batch": None,
 }
@@ -110,7 +110,7 @@ def load(path: Path, trust: bool = False) -> tuple[GAN, DictConfig]:
     """
     card = card_of(path)
     if not trust:
-        refuse_foreign({"task": card["config"]["task"]})
+        refuse_foreign_parts(card["config"])
     config: DictConfig = OmegaConf.create({**card["config"], **AT_REST})  # pyright: ignore
     gan = assemble(config, instantiate(config.task, _convert_="all"))
     with safe_open(path, "pt") as file:

@@ -1,6 +1,8 @@
 """From a configuration to a GAN."""
 
 import inspect
+import re
+from functools import cache
 from typing import Any
 
 import torch
@@ -8,6 +10,7 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
+from gantool import catalogue
 from gantool.augment.augment import Augment, Chain
 from gantool.batches import schedule_of, sizes
 from gantool.compiled import backend_of, compile_players
@@ -15,9 +18,11 @@ from gantool.gan import GAN
 from gantool.optim import Recipe
 from gantool.tasks.task import Player, Task
 
+DATA = "gantool.data."
+APART = ("data", "metrics", "logger")
 TRUSTED = (
     "gantool.augment.",
-    "gantool.data.",
+    DATA,
     "gantool.growth",
     "gantool.inits",
     "gantool.layers.",
@@ -42,8 +47,15 @@ def build(config: DictConfig) -> GAN:
     backend = backend_of(config.compile)
     torch.manual_seed(config.seed)
     task = instantiate(config.task, _convert_="all")
+    if task.first_phase > config.images:
+        raise ValueError(
+            f"pretrain={task.first_phase}: what is learnt after so many images would never begin, as "
+            f"training ends at images={config.images}; give more images, or a smaller pretrain, such as "
+            f"{round(0.7 * config.images)}."
+        )
     for player, network in (("D", task.D), ("G", task.G)):
         instantiate(config.init[player])(network)
+    refuse_single(task, config)
     gan = assemble(config, task)
     if config.trainer.precision == "64-true":
         gan.double()  # Lightning would do so after a checkpoint has been read into float32
@@ -132,10 +144,32 @@ def check(config: DictConfig) -> None:
         )
 
 
+def refuse_single(task: Task, config: DictConfig) -> None:
+    """Raise ValueError where a pass of one image would meet a batch norm over vectors."""
+    if not any(isinstance(module, nn.BatchNorm1d) for module in task.modules()):
+        return
+    for size in sizes(config, "batch_size"):
+        piece = min(config.micro_batch or size, size)
+        if 1 in (piece, size % piece):
+            key = f"batch_size={size}" + (f" micro_batch={piece}" if piece < size else "")
+            raise ValueError(
+                f"{key}: these networks have batch norm over vectors, which takes two images or more in "
+                "every pass; give another size."
+            )
+
+
 def whole(config: DictConfig, key: str, least: int) -> None:
     value = config[key]
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise ValueError(f"{key}={value}: give a whole number of {least} or more.")
+
+
+def refuse_foreign_parts(config: dict[str, Any]) -> None:
+    """Raise ValueError for anything foreign in a checkpoint's configuration, but in what is read on its own.
+
+    The data, the metrics and the logger are looked at where somebody asks for them.
+    """
+    refuse_foreign({name: part for name, part in config.items() if name not in APART})
 
 
 def refuse_foreign(config: Any, key: str = "") -> None:
@@ -157,7 +191,8 @@ def refuse_foreign(config: Any, key: str = "") -> None:
 
 def refuse_target(target: str, key: str) -> None:
     cure = "if you trust whoever made the checkpoint, add trust=true."
-    if not target.startswith(TRUSTED):
+    private = any(part.startswith("_") for part in target.split("."))
+    if not target.startswith(TRUSTED) or private:
         raise ValueError(
             f"{key}: the checkpoint wants to build {target}, which is neither gantool's nor torch's; {cure}"
         )
@@ -173,3 +208,12 @@ def refuse_target(target: str, key: str) -> None:
         raise ValueError(
             f"{key}: the checkpoint wants to build {target}, which is really {kind.__module__}; {cure}"
         )
+    if target.startswith(DATA) and target not in sets():
+        raise ValueError(f"{key}: the checkpoint wants to build {target}, which is no set of data; {cure}")
+
+
+@cache
+def sets() -> set[str]:
+    """What our own configurations make sets of data by; other functions there write files, or fetch them."""
+    texts = (file.read_text(encoding="utf-8") for file in (catalogue.FOLDER / "data").glob("*.yaml"))
+    return {target for text in texts for target in re.findall(r"_target_: ([\w.]+)", text)}

@@ -10,7 +10,7 @@ from lightning_fabric.plugins import TorchCheckpointIO
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from gantool.build import assemble, refuse_foreign
+from gantool.build import assemble, refuse_foreign_parts
 from gantool.gan import GAN
 
 SCHEMA = 7
@@ -87,7 +87,9 @@ def read(path: Path) -> dict[str, Any]:
     """
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
+    except KeyError as error:  # an opcode of pickle that there is not
+        raise ValueError(f"{path} cannot be read as a checkpoint: it is damaged, or none.") from error
+    except (OSError, EOFError, RuntimeError, ValueError) as error:
         raise ValueError(f"{path} cannot be read as a checkpoint: {first_line(error)}") from error
     except Exception as error:  # pickle.UnpicklingError and its kin: somebody else's objects
         raise ValueError(
@@ -113,7 +115,7 @@ def load(path: Path, trust: bool = False) -> tuple[GAN, DictConfig]:
     checkpoint = read(path)
     plain = checkpoint["gantool"]["config"]
     if not trust:
-        refuse_foreign({part: plain[part] for part in ("task", "loss", "optimizer", "augment", "ema")})
+        refuse_foreign_parts(plain)
     config: DictConfig = OmegaConf.create(plain)  # pyright: ignore
     gan = assemble(config, instantiate(config.task, _convert_="all"))
     gan.load_state_dict(checkpoint["state_dict"])

@@ -1,12 +1,14 @@
 """Exported generators: a file of its own makes the images of the run, and cannot do anything else."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from omegaconf import DictConfig, OmegaConf
+from PIL import Image
 from rich.console import Console
 from safetensors.torch import load_file, save_file
 from small import MODELS, TRANSLATORS, batch_of, composed, small, trained
@@ -16,6 +18,7 @@ from gantool import artefact
 from gantool.build import build
 from gantool.export import export
 from gantool.sample import main as sample
+from gantool.train import train
 
 QUIET = Console(quiet=True)
 
@@ -242,3 +245,27 @@ def test_wrong_requests_are_told_in_one_line(override: str, sentence: str, run: 
     with pytest.raises(ValueError, match=sentence) as error:
         exported(run, override)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("key", ["batch_size", "init_D", "generator_batch_size"])
+def test_no_part_of_a_card_may_be_foreign(key: str, file: Path, tmp_path: Path):
+    """os.makedirs is no target that Hydra itself refuses."""
+
+    def change(card: dict[str, Any]) -> None:
+        card["config"][key] = {"_target_": "os.makedirs", "name": str(tmp_path / "made")}
+
+    with pytest.raises(ValueError, match=rf"{key}: the checkpoint wants to build os\.makedirs"):
+        gantool.load(str(changed(file, tmp_path / "evil.safetensors", change)))
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_generator_is_exported_when_its_data_are_gone(tmp_path: Path):
+    for name in ("a", "b"):
+        (tmp_path / "in" / name).mkdir(parents=True)
+        Image.new("RGB", (16, 16)).save(tmp_path / "in" / name / "1.png")
+    words = ["data=folder", f"data.path={tmp_path / 'in'}", "data.resolution=16", "model.G.width=4"]
+    words += ["images=8", "batch_size=4", "samples=4", "logger=none", "trainer.accelerator=cpu"]
+    assert train(composed(*words), tmp_path / "run", [], QUIET) == 0
+    shutil.rmtree(tmp_path / "in")
+    out = export(composed(f"run={tmp_path / 'run'}", name="export"), QUIET)
+    assert artefact.card_of(out)["data"]["content"] is None

@@ -1,6 +1,7 @@
 """Checkpoints: safe to load, never half written, and building nothing but what is ours."""
 
 import errno
+import re
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 from small import trained
 
 from gantool.build import refuse_foreign
+from gantool.catalogue import FOLDER
 from gantool.checkpoint import AtomicIO, load, read
 from gantool.runs import checkpoint
 
@@ -163,3 +165,38 @@ def test_a_run_is_named_by_its_folder_or_its_file(run: Path):
     assert checkpoint(str(run)) == last(run)
     milestone = run / "checkpoints" / "000000008.ckpt"
     assert checkpoint(str(milestone)) == milestone
+
+
+@pytest.mark.parametrize("key", ["batch_size", "generator_batch_size", "ema", "init", "anything"])
+def test_no_part_of_a_configuration_may_be_foreign(key: str, run: Path, tmp_path: Path):
+    """os.makedirs is no target that Hydra itself refuses."""
+
+    def poison(config: dict[str, Any]) -> None:
+        config[key] = {"_target_": "os.makedirs", "name": str(tmp_path / "made")}
+
+    with pytest.raises(ValueError, match=rf"{key}: the checkpoint wants to build os\.makedirs"):
+        load(rewritten(run, tmp_path / "evil.ckpt", poison))
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "gantool.data.remote.download",
+        "gantool.data.remote._delete",
+        "gantool.data.fetch.contents",
+        "gantool.data.remote.Remote",
+        "torch.nn._reduction.get_enum",
+    ],
+)
+def test_of_what_reads_data_a_checkpoint_may_only_name_sets(target: str):
+    with pytest.raises(ValueError, match=r"x: the checkpoint wants to build"):
+        refuse_foreign({"x": {"_target_": target}})
+
+
+def test_every_set_that_we_offer_may_be_named():
+    texts = [file.read_text() for file in (FOLDER / "data").glob("*.yaml")]
+    targets = {target for text in texts for target in re.findall(r"_target_: ([\w.]+)", text)}
+    assert len(targets) > 20
+    for target in targets:
+        refuse_foreign({"x": {"_target_": target}})

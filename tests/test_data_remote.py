@@ -193,6 +193,17 @@ def test_the_cache_stays_within_its_limit(site: Site, tmp_path: Path):
     assert not (tmp_path / "cache/gantool/shards").exists()
 
 
+def test_archives_of_others_in_the_cache_are_left_alone(site: Site, tmp_path: Path):
+    (tmp_path / "here").mkdir()
+    for name in ("backup.tar", "0123-mine.tar"):
+        (tmp_path / "here" / name).write_bytes(b"0" * 10 * BYTES)
+    images = shards(site.url, shuffle_shards=1, cache=str(tmp_path / "here"), cache_bytes=2 * BYTES)
+    for place in Order(COUNT, 1, images.stretches)(0, COUNT):
+        images[[place]]
+    assert {"backup.tar", "0123-mine.tar"} <= {path.name for path in (tmp_path / "here").glob("*.tar")}
+    assert 20 * BYTES < kept(tmp_path / "here") <= 23 * BYTES
+
+
 def test_a_limit_below_what_the_walk_needs_is_refused(site: Site):
     message = refused(site.url, shuffle_shards=2, cache_bytes=BYTES)
     assert f"data.cache_bytes={BYTES} cannot hold 4 shards" in message

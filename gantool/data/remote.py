@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import os
+import re
 import threading
 import time
 import zlib
@@ -18,6 +19,7 @@ from gantool.data.storage import Stamp, Storage
 WAITS = (1.0, 5.0)  # seconds before the second and the third attempt to fetch
 SILENCE = 60  # seconds without a byte after which an attempt has failed
 LOCKS = 64  # files that lock shards
+OWN = re.compile(r"[0-9a-f]{16}-")  # names of shards that were fetched; others are not ours to delete
 log = logging.getLogger(__name__)
 
 
@@ -105,7 +107,8 @@ class Remote(Storage):
     def _make_room(self, newest: Path) -> None:
         """Delete what was opened longest ago, until the rest is within the limit."""
         with locked(self.folder / "lock"):
-            facts = [(file.stat(), file) for file in self.folder.glob("*.tar")]
+            own = (file for file in self.folder.glob("*.tar") if OWN.match(file.name))
+            facts = [(file.stat(), file) for file in own]
             total = sum(fact.st_size for fact, _ in facts)
             for fact, file in sorted(facts, key=lambda entry: entry[0].st_mtime_ns):
                 if total <= self.limit:
