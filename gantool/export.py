@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
@@ -57,7 +58,7 @@ def export(cfg: DictConfig, console: Console) -> Path:
     told = [("Generator", f"{path} at {gan.images:,} images"), ("File", f"{out}, {size / 1e6:,.2f} MB")]
     if cfg.hub is not None:
         hub.furnish(out.parent, cfg.hub, card, picture(gan, config, card, cfg.seed))
-        rows = [*rows, ("Folder", str(out.parent)), ("Hub", hub.push(out.parent, cfg.hub, cfg.hub_private))]
+        rows = [*rows, ("Folder", str(out.parent)), ("Hub", hub.push(out, cfg.hub, cfg.hub_private))]
     console.print(lines([*told, *rows]))
     return out
 
@@ -75,6 +76,8 @@ def place(cfg: DictConfig, form: Format, subject: Subject, folder: Path) -> Path
     narrow = "" if cfg.truncation is None else f"-truncation{cfg.truncation}"
     if cfg.hub is not None:
         home = folder / "hub" / str(cfg.hub) if cfg.out is None else Path(str(cfg.out)).expanduser()
+        for beside in hub.BESIDE:
+            free(home / beside, cfg.overwrite)
         return free(home / f"{hub.NAME}{form.suffix}", cfg.overwrite)
     name = f"{subject.card['family'] or 'generator'}-{subject.gan.images:09d}{way}{narrow}{form.suffix}"
     out = folder / name if cfg.out is None else Path(str(cfg.out)).expanduser()
@@ -117,13 +120,15 @@ def card_of(cfg: DictConfig, gan: GAN, config: DictConfig, path: Path) -> dict[s
 
 
 def content_of(config: DictConfig, trust: bool) -> str | None:
-    """Of the data, where they are at hand: see `metrics.content`."""
+    """Of the data, where they are at hand, not behind a URL: see `metrics.content`."""
     plain: Any = OmegaConf.to_container(config.data.set)
+    if "://" in str(plain):
+        return None
     if not trust:
         refuse_foreign({"data": {"set": plain}})
     try:
         return content(instantiate(plain))
-    except (ValueError, OSError):  # a generator needs no data; these are not here
+    except (ValueError, OSError, InstantiationException):  # a generator needs no data; these are not here
         return None
 
 

@@ -10,7 +10,8 @@ import numpy as np
 SCHEME = "hf://"
 NAME = "model"  # of the exported file
 WEIGHTS = f"{NAME}.safetensors"
-PICTURE = "samples.png"
+README, CARD, PICTURE = "README.md", "config.json", "samples.png"
+BESIDE = (README, CARD, PICTURE)  # the exported file
 KINDS = {True: "image-to-image", False: "unconditional-image-generation"}  # by whether images come in
 
 
@@ -31,7 +32,10 @@ def check(repo: Any) -> str:
 
 
 def public(card: dict[str, Any]) -> dict[str, Any]:
-    """The card without the folders of this machine: of absolute paths, the last part stays."""
+    """The card without the folders of this machine: of absolute paths, the last part stays.
+
+    URLs lose names, passwords and what follows a question mark: keys to what is not public.
+    """
 
     def shown(value: Any) -> Any:
         if isinstance(value, dict):
@@ -39,6 +43,8 @@ def public(card: dict[str, Any]) -> dict[str, Any]:
         if isinstance(value, list):
             return [shown(inner) for inner in value]
         if isinstance(value, str):
+            if "://" in value:
+                return bare(value)
             for kind in (PurePosixPath(value), PureWindowsPath(value)):
                 if kind.is_absolute() or value.startswith("~"):
                     return kind.name
@@ -47,12 +53,18 @@ def public(card: dict[str, Any]) -> dict[str, Any]:
     return shown(card)
 
 
+def bare(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}".partition("?")[0].partition("#")[0]
+
+
 def furnish(folder: Path, repo: str, card: dict[str, Any], picture: np.ndarray | None) -> None:
     """Put beside an exported file what the Hub shows: README.md, config.json and a picture (H, W, C)."""
     from gantool.images import save
 
-    (folder / "config.json").write_text(json.dumps(card, indent=2) + "\n")
-    (folder / "README.md").write_text(readme(repo, card, picture is not None))
+    (folder / CARD).write_text(json.dumps(card, indent=2) + "\n")
+    (folder / README).write_text(readme(repo, card, picture is not None))
     if picture is not None:
         save(picture, folder / PICTURE)
 
@@ -114,17 +126,23 @@ def measured(records: list[dict[str, Any]]) -> list[str]:
     return ["## Metrics", "\n".join(lines)] if lines else []
 
 
-def push(folder: Path, repo: str, private: bool) -> str:
-    """Upload a folder; answers where it is, or why it is not there and how it gets there later."""
+def push(file: Path, repo: str, private: bool) -> str:
+    """Upload a file and what `furnish` has put beside it, and nothing else that lies there.
+
+    Answers where it is, or why it is not there and how it gets there later.
+    """
     from huggingface_hub import HfApi, get_token
 
-    later = f"later: hf upload {repo} {folder}"
+    folder, names = file.parent, [file.name, *BESIDE]
+    later = f"later: hf upload {repo} {folder} --include {' --include '.join(names)}"
     if get_token() is None:
         return f"not pushed, as there is no token (hf auth login, or HF_TOKEN); {later}"
     try:
         api = HfApi()
         address = api.create_repo(repo, private=private, exist_ok=True)
-        api.upload_folder(repo_id=repo, folder_path=folder, commit_message="A generator of gantool")
+        api.upload_folder(
+            repo_id=repo, folder_path=folder, allow_patterns=names, commit_message="A generator of gantool"
+        )
     except failures() as error:
         return f"not pushed: {first_line(error)}; {later}"
     return str(address)

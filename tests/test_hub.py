@@ -72,10 +72,25 @@ def test_no_folder_of_this_machine_leaves_it():
     assert hub.public(card) == shown
 
 
+def test_no_key_to_somebodys_storage_leaves_it():
+    card = {
+        "path": ["https://ada:secret@host:8/a@b/x-{0..9}.tar?key=secret#1", "s3://pets/cats-{000..004}.tar"]
+    }
+    assert hub.public(card) == {"path": ["https://host:8/a@b/x-{0..9}.tar", "s3://pets/cats-{000..004}.tar"]}
+
+
+def test_what_lies_in_the_folder_already_is_not_replaced(run: Path, tmp_path: Path):
+    (tmp_path / "README.md").write_text("mine")
+    with pytest.raises(ValueError, match=r"README\.md exists already"):
+        exported(run, f"out={tmp_path}")
+    assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
+    assert (tmp_path / "README.md").read_text() == "mine"
+
+
 def test_without_a_token_nothing_is_pushed_and_the_command_for_later_is_told(tmp_path: Path):
-    told = hub.push(tmp_path, REPO, private=False)
+    told = hub.push(tmp_path / "model.onnx", REPO, private=False)
     assert told.startswith("not pushed")
-    assert f"hf upload {REPO} {tmp_path}" in told
+    assert f"hf upload {REPO} {tmp_path} --include model.onnx --include README.md" in told
 
 
 def test_with_a_token_the_folder_is_uploaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -86,20 +101,23 @@ def test_with_a_token_the_folder_is_uploaded(tmp_path: Path, monkeypatch: pytest
             calls.append((repo, private))
             return f"https://hub.example/{repo}"
 
-        def upload_folder(self, repo_id: str, folder_path: Path, commit_message: str) -> None:
-            calls.append((repo_id, folder_path))
+        def upload_folder(
+            self, repo_id: str, folder_path: Path, allow_patterns: list[str], commit_message: str
+        ) -> None:
+            calls.append((repo_id, (folder_path, *allow_patterns)))
 
     monkeypatch.setattr(huggingface_hub, "get_token", lambda: "secret")
     monkeypatch.setattr(huggingface_hub, "HfApi", Api)
-    assert hub.push(tmp_path, REPO, private=True) == f"https://hub.example/{REPO}"
-    assert calls == [(REPO, True), (REPO, tmp_path)]
+    assert hub.push(tmp_path / "model.onnx", REPO, private=True) == f"https://hub.example/{REPO}"
+    sent = (tmp_path, "model.onnx", "README.md", "config.json", "samples.png")
+    assert calls == [(REPO, True), (REPO, sent)]
 
 
 def test_without_a_network_the_reason_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(huggingface_hub, "get_token", lambda: "secret")
     api = huggingface_hub.HfApi
     monkeypatch.setattr(huggingface_hub, "HfApi", lambda: api(endpoint="http://127.0.0.1:9"))
-    told = hub.push(tmp_path, REPO, private=False)
+    told = hub.push(tmp_path / "model.onnx", REPO, private=False)
     assert told.startswith("not pushed")
     assert "refused" in told
     assert "hf upload" in told
