@@ -140,7 +140,7 @@ class GAN(LightningModule):
                 old.copy_(new)
 
     def play(self, batch: Batch) -> None:
-        """D's turns, each on a minibatch of its own, then G's."""
+        """D's turns, each on a minibatch of its own, then G's; where D rests, its turns are G's as well."""
         share = self.share
         self.task.advance(self.images)
         if self.augment is not None:
@@ -148,7 +148,10 @@ class GAN(LightningModule):
         batch = {name: self.in_format(value) for name, value in batch.items()}
         drawn: Batch = {}
         duels = None
+        rests = not self.objective.plays("D", self.images)
         for turn, minibatch in enumerate(split(batch, size(batch) // self.n_critic)):
+            if rests and turn:
+                self.update("G", drawn)
             drawn = self.draw(minibatch, turn, share)
             duels = None if self.iteration % self.n_generator else self.update("D", drawn)
         if not self.share_fakes:
@@ -216,7 +219,7 @@ class GAN(LightningModule):
         if self.pace != 1:
             brake(optimizer.optimizer, self.recipes[player], self.images, self.pace)
         if player == "G":
-            optimizer.step()  # the one step of an iteration that Lightning counts
+            optimizer.step()  # Lightning counts these
         else:
             self.trainer.strategy.optimizer_step(optimizer.optimizer, nothing)
         self.objective.settle(player, self.task)

@@ -301,6 +301,24 @@ def test_while_d_rests_it_does_not_move_and_g_does():
     assert steps.of == [1, 1, 0, 1]
 
 
+def test_while_d_rests_g_learns_from_each_of_its_minibatches():
+    """Three of an iteration are three iterations of one, in the same order."""
+
+    class Near(Term):
+        def forward(self, duel: Any) -> Tensor:
+            return (duel.fake - duel.real).square().mean()
+
+    steps = Steps()
+    gan = GAN(task(), Objective(NonSaturating(0.0), G={"near": Near()}), adam(), n_critic=3)
+    seen: list[Tensor] = []
+    real = Near.forward
+    Near.forward = lambda self, duel: (seen.append(duel.real.clone()), real(self, duel))[1]  # type: ignore
+    fit(gan, 6, steps)
+    assert steps.of == [1] * 6
+    assert torch.equal(torch.cat(seen), torch.cat([reals(0, 3 * BATCH), reals(1, 3 * BATCH)]))
+    assert gan.images == 2 * 3 * BATCH
+
+
 class Poison(Term):
     """Becomes infinite at the third iteration."""
 

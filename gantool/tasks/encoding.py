@@ -49,7 +49,8 @@ class Encoding(Generation):
                 f"pretrain={pretrain}: give the images of the GAN before the encoder learns, 0 or more."
             )
         inverted(self.G)
-        self.pretrain, self.kappa = pretrain, kappa
+        self.pretrain = self.first_phase = pretrain
+        self.kappa = kappa
         self.encodes = self.learnt = False
 
     @property

@@ -49,6 +49,7 @@ class Task(nn.Module, ABC):
     entries: tuple[str, ...] = ("image",)  # that a batch must hold
     compares: tuple[str, ...] = ()  # the names of `compared`
     judges: bool = False  # whether it learns to tell abnormal images
+    first_phase: int = 0  # images before the last of what it learns is begun
 
     @property
     def translates(self) -> bool:
