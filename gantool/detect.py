@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from gantool.anomaly import heat
-from gantool.anomaly.judged import SHOWN, Judged, draw, found, sentences, write
+from gantool.anomaly.judged import SCORES, SHOWN, Judged, draw, forget, found, sentences, write
 from gantool.anomaly.scores import threshold
 from gantool.anomaly.search import Search
 from gantool.build import refuse_foreign, whole
@@ -22,9 +22,11 @@ from gantool.data.order import Order
 from gantool.data.resize import Format
 from gantool.data.threads import bar
 from gantool.finished import Finished, device_of, evenly, set_of, settle, tell
+from gantool.prompts import is_told
 from gantool.runs import checkpoint, find
 from gantool.seeds import mix
 from gantool.spaces import space_of
+from gantool.tasks.autoencoding import Autoencoding
 from gantool.tasks.task import Scored, moved
 from gantool.trained import load
 from gantool.translate import images_of, read, report
@@ -42,6 +44,7 @@ def main(cfg: DictConfig) -> None:
     check(cfg)
     run = opened(cfg)
     method, scorer = scorer_of(cfg, run)
+    out = place_of(cfg, run)
     source, labels, total, corrupt = given(cfg, run)
     normal = torch.tensor([])
     if count := USUAL[method] if cfg.reference is None else cfg.reference:
@@ -62,13 +65,15 @@ def main(cfg: DictConfig) -> None:
     scores = torch.tensor(judged.scores, dtype=torch.float64)
     abnormal = None if labels is None else torch.tensor([labels[name] for name in judged.names])
 
-    out = run.out(cfg.out, "detected", "test" if cfg.input == "test" else Path(str(cfg.input)).stem)
-    write(out / "scores.csv", judged.names, scores, limit, abnormal)
+    out.mkdir(parents=True, exist_ok=True)
+    forget(out)
+    write(out / SCORES, judged.names, scores, limit, abnormal)
     top = heat.scale([heat.error(i, m) for _, _, i, m in judged.kept]) if top is None else top
     draw(out, judged, cfg.maps, top)
     record = {
         "checkpoint": str(run.path),
         "method": method,
+        "steps": cfg.steps if method == "search" else None,
         "images": run.gan.images,
         "count": len(scores),
         "false_alarms": cfg.false_alarms,
@@ -113,6 +118,16 @@ def opened(cfg: DictConfig) -> Finished:
     return Finished(gan, config, path, find(str(cfg.run)), "")
 
 
+def place_of(cfg: DictConfig, run: Finished) -> Path:
+    """The folder to fill, which may not exist yet. Raises ValueError for one that holds results already."""
+    out = run.place(cfg.out, "detected", "test" if cfg.input == "test" else Path(str(cfg.input)).stem)
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"out={out} is a file; give a folder.")
+    if (out / SCORES).exists() and not cfg.overwrite:
+        raise ValueError(f"{out / SCORES} exists already; give another out, or overwrite=true.")
+    return out
+
+
 def scorer_of(cfg: DictConfig, run: Finished) -> tuple[str, Scorer]:
     """How images are scored, by name and as a function. Raises ValueError where that was not learnt."""
     task = run.gan.task
@@ -129,10 +144,15 @@ def scorer_of(cfg: DictConfig, run: Finished) -> tuple[str, Scorer]:
             return task.scored(run.G, moved({"image": images}, run.G)["image"])
 
         return method, score
-    if run.config.task.get("conditional"):
+    if task.translates or isinstance(task, Autoencoding):
         raise ValueError(
-            f"method=search: {run.path} makes images of classes that it is told, and an image comes without "
-            "one; use a model that is not conditional."
+            f"method=search: {run.path} makes images of images, and a search needs latents: use a model of "
+            "noise to image, or method=model with one that has learnt to tell (ganomaly, f_anogan)."
+        )
+    if run.config.task.get("conditional") or is_told(run.config):
+        raise ValueError(
+            f"method=search: {run.path} makes images of classes or captions that it is told, and an image "
+            "comes without one; use a model that is not conditional."
         )
     space = space_of(run, "z")
     return method, Search(run, space, cfg.steps, cfg.feature_share, cfg.seed, cfg.batch_size)

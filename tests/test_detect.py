@@ -189,6 +189,44 @@ def test_f_anogan_before_its_encoder_is_searched(tmp_path: Path):
         do(run, tmp_path / "out", *words, "method=model")
 
 
+def test_an_encoder_that_would_never_learn_is_refused(tmp_path: Path):
+    with pytest.raises(ValueError, match=r"pretrain=9: .* would never begin, as training ends at images=8"):
+        trained_on_one_class(tmp_path / "run", "model=f_anogan", "images=8", "pretrain=9", "n_critic=1")
+
+
+@pytest.mark.parametrize("kind", ["stddev", "discrimination"])
+def test_a_search_judges_each_image_alone_whatever_d_compares(kind: str, folder: Path, tmp_path: Path):
+    assert trained(tmp_path / "run", "images=8", f"model.D.minibatch={kind}") == 0
+    words = [f"input={folder}", "steps=2", "count=6", "reference=0", "maps=0"]
+    tables = [do(tmp_path / "run", tmp_path / f"of{n}", *words, f"batch_size={n}")[0] for n in (1, 3)]
+    scores = [[float(row["score"]) for row in table] for table in tables]
+    assert scores[0] == pytest.approx(scores[1], rel=1e-5)
+
+
+def test_a_search_by_a_d_of_packs_is_refused_but_for_pixels_alone(folder: Path, tmp_path: Path):
+    assert trained(tmp_path / "run", "images=8", "trick=pacgan") == 0
+    words = [f"input={folder}", "steps=1", "count=3", "reference=0", "maps=0"]
+    with pytest.raises(ValueError, match="feature_share: this D judges packs .* give feature_share=0"):
+        do(tmp_path / "run", tmp_path / "out", *words)
+    rows, _ = do(tmp_path / "run", tmp_path / "out", *words, "feature_share=0")
+    assert len(rows) == 3
+
+
+def test_results_are_replaced_on_request_alone_and_leave_no_old_maps(
+    ganomaly: Path, folder: Path, tmp_path: Path
+):
+    out = tmp_path / "out"
+    rows, _ = do(ganomaly, out, f"input={folder}", "reference=0", "maps=null")
+    assert len(list((out / "maps").rglob("*.png"))) == len(rows) == 10
+    (out / "maps" / "mine.png").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"scores\.csv exists already; give another out, or overwrite=true"):
+        do(ganomaly, out, f"input={folder}", "reference=0", "maps=1")
+    rows, _ = do(ganomaly, out, f"input={folder}", "reference=0", "maps=1", "overwrite=true")
+    assert len(list((out / "maps").rglob("*.png"))) == 2
+    with pytest.raises(ValueError, match=r"scores\.csv is a file; give a folder"):
+        do(ganomaly, out / "scores.csv", f"input={folder}")
+
+
 def test_corrupt_files_are_told_and_left_out(
     ganomaly: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
@@ -207,7 +245,7 @@ def test_corrupt_files_are_told_and_left_out(
         ("ganomaly", ["input=nowhere"], "input=nowhere is not there"),
         ("ganomaly", ["input=test", "normal=good"], "normal=good: input=test knows its normal images"),
         ("ganomaly", ["input=FOLDER", "normal=fine"], "normal=fine: no image .* folders: bad, good"),
-        ("ganomaly", ["input=test", "method=search"], "no single generator of latents"),
+        ("ganomaly", ["input=test", "method=search"], "method=search: .* a search needs latents"),
         ("ganomaly", ["input=test", "method=magic"], "method=magic: choose auto, model or search"),
         ("ganomaly", ["input=test", "false_alarms=5"], "false_alarms=5: give a share"),
         ("ganomaly", ["input=test", "feature_share=2"], "feature_share=2: give a share"),

@@ -16,6 +16,7 @@ from gantool.tasks.task import Scored
 from gantool.translate import results_of
 
 SHOWN = 16  # rows of detected.png
+SCORES, MAPS = "scores.csv", "maps"
 
 
 @final
@@ -56,6 +57,8 @@ def found(scores: Tensor, limit: float | None, abnormal: Tensor | None) -> dict[
 
 def sentences(record: dict[str, Any]) -> Iterator[str]:
     """The same for people."""
+    if record["method"] == "search":
+        yield f"Scored by a search of {record['steps']} steps for the nearest image that G can make."
     if record["threshold"] is not None:
         yield (
             f"{record['flagged']:,} of {record['count']:,} are abnormal: they score more than "
@@ -87,6 +90,17 @@ def write(
             table.writerow([name, f"{score:.8g}", f"{share:.6f}", said, *truth])
 
 
+def forget(out: Path) -> None:
+    """Delete the heat maps of the images in an earlier table, which the next one may not draw again."""
+    if not (out / SCORES).exists():
+        return
+    with (out / SCORES).open(newline="") as file:
+        names = [row["path"] for row in csv.DictReader(file)]
+    for place in results_of(names):
+        if ".." not in Path(place).parts and not Path(place).is_absolute():
+            (out / MAPS / place).unlink(missing_ok=True)
+
+
 def draw(out: Path, judged: Judged, maps: int | None, top: float) -> None:
     """Each picture: the image, what the model makes of it, and where they differ.
 
@@ -102,6 +116,6 @@ def draw(out: Path, judged: Judged, maps: int | None, top: float) -> None:
     most = len(rows) if maps is None else maps
     places = dict(zip(judged.names, results_of(judged.names), strict=True))
     for (_, name, _, _), row in zip(judged.kept[:most], rows, strict=False):
-        path = out / "maps" / places[name]
+        path = out / MAPS / places[name]
         path.parent.mkdir(parents=True, exist_ok=True)
         save(table_of([picture[None] for picture in row]), path)

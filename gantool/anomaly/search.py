@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from gantool.duel import Duel, named
 from gantool.finished import Finished, drawn
+from gantool.layers.minibatch import MinibatchDiscrimination, MinibatchStandardDeviation
+from gantool.layers.packed import Packed
 from gantool.layers.weighted import weighted
 from gantool.losses.feature_matching import features
 from gantool.losses.features import FEATURES
@@ -19,6 +21,7 @@ from gantool.spaces import Space
 from gantool.tasks.task import Scored, moved
 
 RATE = 0.03  # of Adam
+MINGLING = (MinibatchDiscrimination, MinibatchStandardDeviation)  # layers that compare images of a batch
 
 
 @final
@@ -44,6 +47,10 @@ class Search:
         if share and not weighted(self.D):
             raise ValueError(
                 "feature_share: this D has no layer with weights to take features from; give feature_share=0."
+            )
+        if share and isinstance(self.D, Packed):
+            raise ValueError(
+                "feature_share: this D judges packs of images, not one at a time; give feature_share=0."
             )
         label = torch.zeros(DRAWS, dtype=torch.long)
         here = moved(drawn(run.gan.task, range(DRAWS), label, mix(seed, "anogan")), run.G)
@@ -83,7 +90,9 @@ class Search:
         """What reaches D's last layer with weights, (N, F)."""
         if not self.share:
             return None
-        return features_of(self.D, self.run.G, image)
+        alone = any(isinstance(module, MINGLING) for module in self.D.modules())
+        parts = image.split(1) if alone else [image]  # the features of an image depend on no other one
+        return torch.cat([features_of(self.D, self.run.G, part) for part in parts])
 
 
 def features_of(D: nn.Module, G: nn.Module, image: Tensor) -> Tensor:
