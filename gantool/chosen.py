@@ -92,7 +92,8 @@ def saved(run: Finished, space: Space, key: str, path: Path, label: Any) -> Chos
     name = "w" if "w" in arrays else "z"
     values = torch.from_numpy(arrays[name]).float()
     if label is None and space.conditional and "label" in arrays:
-        labels = torch.from_numpy(arrays["label"]).long()
+        labels = torch.from_numpy(arrays["label"])
+        labels = labels.float() if labels.is_floating_point() else labels.long()
     else:
         labels = labels_for(label, range(len(values)), run.config)
     example = drawn(run.gan.task, [0], labels[:1], 0)["latent"]

@@ -33,7 +33,7 @@ def main(cfg: DictConfig) -> None:
     space = space_of(run, "auto")
     images = chosen(run, space, "samples", cfg.samples, wanted(cfg, run.config), cfg.seed)
     layers = layers_of(cfg.layers, space.layers)
-    directions, gains = factorised(space.matrix(layers, images.points, cfg.batch_size))
+    directions, gains = factorised(space.matrix(layers, images.points, images.labels, cfg.batch_size))
     if cfg.count > len(directions):
         raise ValueError(f"count={cfg.count}: there are {len(directions)} directions; give as many or fewer.")
     out = run.out(cfg.out, "directions", f"seed{cfg.seed}")
@@ -41,7 +41,7 @@ def main(cfg: DictConfig) -> None:
     amounts = torch.linspace(-cfg.strength, cfg.strength, cfg.steps) * unit(run, space)
     for number, direction in enumerate(directions[: cfg.count].to(images.points)):
         rows = [space.near(point, direction, amounts.to(point), layers) for point in images.points]
-        labels = images.labels.repeat_interleave(cfg.steps)
+        labels = images.labels.repeat_interleave(cfg.steps, 0)
         table = pictures(space, torch.cat(rows), labels, cfg.batch_size)
         save(picture_of(table, cfg.steps), out / f"{number:02d}.png")
     keep(out / "directions.npz", directions[: cfg.count], gains[: cfg.count], layers)

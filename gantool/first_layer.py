@@ -13,11 +13,17 @@ CHECKS = 4  # random latents that tell whether the layer is linear in them
 
 
 @torch.no_grad()
-def first_matrix(G: nn.Module, latent: int, conditional: bool, batch_size: int) -> Tensor:
+def first_matrix(G: nn.Module, latent: int, label: Tensor | None, batch_size: int) -> Tensor:
     """A of (A, Z), float64, with A z + b what the first linear layer that sees z makes of it.
 
     It is measured on the axes, at the distance sqrt(Z) at which a generator that normalises its latent leaves
     it as it is. So it does not matter how the layer is built and where in G it is.
+
+    Args:
+        G: the generator.
+        latent: Z.
+        label: that all these latents come with, (1, ...); None = G takes none.
+        batch_size: latents of one pass.
 
     Raises ValueError where there is no such layer.
     """
@@ -27,8 +33,10 @@ def first_matrix(G: nn.Module, latent: int, conditional: bool, batch_size: int) 
     parts: list[Tensor] = []
     for some in probes.split(batch_size):
         compared = torch.cat([torch.zeros(1, latent), some])
-        batch = {"latent": compared, "label": torch.zeros(len(compared), dtype=torch.long)}
-        parts.append(answers(G, moved(batch, G), conditional)[1:].double().cpu())
+        batch = {"latent": compared}
+        if label is not None:
+            batch["label"] = label.repeat_interleave(len(compared), 0)
+        parts.append(answers(G, moved(batch, G))[1:].double().cpu())
     plus, minus, checks = torch.cat(parts).split([latent, latent, CHECKS])  # (Z, A) twice, (CHECKS, A)
     matrix, bias = (plus - minus).T / (2 * latent**0.5), (plus + minus).mean(0) / 2
     expected = probes[-CHECKS:].double() @ matrix.T + bias
@@ -39,7 +47,7 @@ def first_matrix(G: nn.Module, latent: int, conditional: bool, batch_size: int) 
     return matrix
 
 
-def answers(G: nn.Module, batch: dict[str, Tensor], conditional: bool) -> Tensor:
+def answers(G: nn.Module, batch: dict[str, Tensor]) -> Tensor:
     """What the first linear layer whose input differs from latent to latent answers: (N, A)."""
     seen: list[Tensor] = []
 
@@ -50,7 +58,7 @@ def answers(G: nn.Module, batch: dict[str, Tensor], conditional: bool) -> Tensor
 
     hooks = [module.register_forward_hook(look) for module in G.modules() if isinstance(module, LINEAR)]
     try:
-        apply(G, batch["latent"], batch["label"] if conditional else None)
+        apply(G, batch["latent"], batch.get("label"))
     finally:
         for hook in hooks:
             hook.remove()

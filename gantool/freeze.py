@@ -2,6 +2,7 @@
 
 from torch import nn
 
+from gantool.layers.text import Text
 from gantool.layers.weighted import is_weighted
 from gantool.teams import members
 
@@ -9,7 +10,8 @@ from gantool.teams import members
 def lowest(player: nn.Module, layers: int) -> list[nn.Parameter]:
     """Parameters of the first so many layers with weights of each network, and of the norms behind each.
 
-    The first layers of a discriminator see the image, those of a generator the latent.
+    The first layers of a discriminator see the image, those of a generator the latent. What reads captions is
+    none of them: it goes on learning.
 
     Raises ValueError where a network has no more layers than that.
     """
@@ -19,7 +21,10 @@ def lowest(player: nn.Module, layers: int) -> list[nn.Parameter]:
 def first(network: nn.Module, layers: int) -> list[nn.Parameter]:
     found: list[nn.Parameter] = []
     count = 0
+    reading = {part for reader in network.modules() if isinstance(reader, Text) for part in reader.modules()}
     for module in network.modules():
+        if module in reading:
+            continue
         count += is_weighted(module)
         if count > layers:
             return found

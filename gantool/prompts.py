@@ -83,6 +83,14 @@ def texts(label: Any, numbers: Sequence[int], config: DictConfig) -> list[str]:
     return [prompts[place % len(prompts)] for place in range(len(numbers))]
 
 
+def said(labels: Tensor, config: DictConfig) -> list[str] | None:
+    """What these captions say, as `read` made numbers of them; None of embeddings, which keep no words."""
+    if labels.is_floating_point() or not config.data.get("vocabulary"):
+        return None
+    vocabulary = Vocabulary(list(config.data.vocabulary))
+    return [vocabulary.text(one) for one in labels]
+
+
 def examples(config: DictConfig) -> list[str]:
     """Captions of the training set; before training has seen any, one that says nothing."""
     return list(config.data.get("examples") or ["nothing"])

@@ -44,7 +44,7 @@ def main(cfg: DictConfig) -> None:
         return
     labels, batches = of_latents(cfg, run, asked) if cfg.latents is not None else of_seed(cfg, run, asked)
     place = place_of(cfg, run, labels)
-    below = prompts.texts(asked, range(len(labels)), run.config) if prompts.is_told(run.config) else None
+    below = captions_of(cfg, run, asked, labels)
     with shown(batches, len(labels)) as images:
         write_images(cfg, images, place, below)
     some = f", the first {MOST} in {place.grid().name}" if cfg.grid and len(labels) > MOST else ""
@@ -80,6 +80,15 @@ def of_latents(cfg: DictConfig, run: Finished, label: Any) -> tuple[Tensor, Iter
     space = space_of(run, "auto")
     saved = chosen(run, space, "latents", cfg.latents, label, cfg.seed)
     return saved.labels, space.images(saved.points, saved.labels, cfg.batch_size)
+
+
+def captions_of(cfg: DictConfig, run: Finished, asked: Any, labels: Tensor) -> list[str] | None:
+    """What is written below the images; None = nothing."""
+    if not prompts.is_told(run.config):
+        return None
+    if cfg.latents is not None and asked is None:
+        return prompts.said(labels, run.config)
+    return prompts.texts(asked, range(len(labels)), run.config)
 
 
 # Where it is written.

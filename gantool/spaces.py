@@ -49,12 +49,13 @@ class Space(ABC):
         """A point moved along a direction by amounts (T,), in some of its layers: (T, ...)."""
 
     @abstractmethod
-    def matrix(self, layers: list[int] | None, example: Tensor, batch_size: int) -> Tensor:
+    def matrix(self, layers: list[int] | None, example: Tensor, label: Tensor, batch_size: int) -> Tensor:
         """The linear map (A, Z) or (A, W) through which points enter the layers of G.
 
         Args:
             layers: that take styles; None = all.
             example: points (N, ...).
+            label: of these, (N, ...); of several, the first counts.
             batch_size: latents of one pass through G.
         """
 
@@ -112,8 +113,8 @@ class Latents(Space):
     def near(self, point: Tensor, direction: Tensor, amounts: Tensor, layers: list[int] | None) -> Tensor:
         return point + amounts[:, None] * direction
 
-    def matrix(self, layers: list[int] | None, example: Tensor, batch_size: int) -> Tensor:
-        return first_matrix(self.G, example.shape[1], self.conditional, batch_size)
+    def matrix(self, layers: list[int] | None, example: Tensor, label: Tensor, batch_size: int) -> Tensor:
+        return first_matrix(self.G, example.shape[1], self.labelled(label[:1]), batch_size)
 
     def free(self, points: Tensor) -> Tensor:
         return points
@@ -169,7 +170,7 @@ class Styles(Space):
         points[:, slice(None) if layers is None else layers] += amounts[:, None, None] * direction
         return points
 
-    def matrix(self, layers: list[int] | None, example: Tensor, batch_size: int) -> Tensor:
+    def matrix(self, layers: list[int] | None, example: Tensor, label: Tensor, batch_size: int) -> Tensor:
         affines = self.styled.affines()
         return torch.cat([affines[layer].detach().cpu() for layer in layers or range(self.layers)])
 

@@ -84,6 +84,7 @@ class Subject:
         kind = "standing" if self.stands else "running"
         latents = "" if self.truncation is None else f", truncation {self.truncation:g}"
         labels = ", labels as often as in the data" if self.config.task.get("conditional") else ""
+        labels = ", captions as often as in the data" if is_told(self.config) else labels
         norm = f", {kind} statistics of batch norm" if norms else ""
         return f"fakes of {whose}{norm}, seed {self.seed}{latents}{labels}"
 

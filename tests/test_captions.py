@@ -2,6 +2,7 @@
 
 import csv
 import json
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from gantool.data.captioned import Captioned
 from gantool.data.captioned_shapes import ATTRIBUTES, CENTRES, COLOURS, captioned_shapes, vocabulary
 from gantool.data.captions import captions
 from gantool.data.image_set import ImageSet, InMemory
-from gantool.data.module import summary
-from gantool.data.vocabulary import PADDING, UNKNOWN, Vocabulary
+from gantool.data.module import ImageData, summary
+from gantool.data.vocabulary import PADDING, UNKNOWN, Vocabulary, words_of
 
 TEXTS = (["a cat", "a grey cat"], ["a dog"], ["a cat"], ["the bird is red"])
 
@@ -66,6 +67,15 @@ def test_rare_words_are_unknown_ones_and_short_captions_are_filled_up():
     assert known.words == [PADDING, UNKNOWN, "a", "dog"]
     assert known(["a cat runs", "dog"]).tolist() == [[2, 1, 1], [3, 0, 0]]
     assert known.unknown("A cat and a dog") == ["cat", "and"]
+
+
+def test_words_of_other_scripts_keep_their_marks_however_they_are_written():
+    composed_, apart = (unicodedata.normalize(form, "Schöner Käse") for form in ("NFC", "NFD"))
+    assert composed_ != apart
+    assert words_of(composed_) == words_of(apart) == ["schöner", "käse"]
+    assert words_of("की का") == ["की", "का"]
+    assert words_of("ไม้, ไม่") == ["ไม้", "ไม่"]
+    assert words_of("rock-'n'-roll it's--fine -so-") == ["rock", "n", "roll", "it's", "fine", "so"]
 
 
 @pytest.mark.parametrize("words", [["a"], [PADDING, UNKNOWN, "a", "a"], [UNKNOWN, PADDING]])
@@ -236,12 +246,35 @@ def test_a_configuration_learns_the_words_and_some_captions(shapes: Captioned):
     [
         ((["a cat"], []), "Image 1 has no caption"),
         ((["a cat"], ["…"]), "'…' has no words"),
-        ((["a cat"], ["a cat"]), "Every caption is true of image 0, such as 'a cat'"),
+        ((["A cat"], ["a cat!"]), "Every caption reads as one that is true of image 0, such as 'A cat'"),
+        ((["a cat"], ["a cat"]), "Every caption reads as one that is true of image 0, such as 'a cat'"),
     ],
 )
 def test_captions_that_teach_nothing_are_refused(texts: Any, why: str):
     with pytest.raises(ValueError, match=why):
         plain(texts)
+
+
+def test_a_caption_that_reads_as_a_true_one_is_no_mismatch():
+    few = plain((["a cat"], ["A CAT."], ["a dog"]))
+    own = few.codes[2]
+    for way in range(100):
+        batch = few[[place + 3 * way for place in range(2)]]
+        assert (batch["mismatch"] == own).all()
+    assert [few.truths(place) for place in range(3)] == [2, 2, 1]
+    assert [few.contraries(place) for place in range(3)] == [1, 1, 2]
+
+
+def test_a_batch_is_no_longer_than_its_captions_need():
+    long = " ".join(["very"] * 100)
+    few = plain((["a cat"], ["a dog"], [f"a {long} tall bird"]))
+    assert few.codes.shape[1] == 103
+    short, full = few[[0, 1]], few[[0, 2]]
+    longest = {tuple(few[[place + 3 * way]]["mismatch"].shape) for place in range(2) for way in range(50)}
+    assert longest == {(1, 8), (1, 103)}
+    assert full["caption"].equal(few.codes[[0, 2]])
+    assert short["caption"].equal(few.codes[:2, : short["caption"].shape[1]])
+    assert short["caption"].shape == short["mismatch"].shape
 
 
 def test_a_mirror_is_refused_where_captions_tell_left_from_right(shapes: Captioned):
@@ -346,3 +379,54 @@ def test_captions_stay_with_their_images_in_memory_or_not(in_memory: bool, tmp_p
     assert found.streamed != in_memory
     assert batch["image"][:, 0, 0, 0].tolist() == [180, 0]
     assert batch["caption"].equal(found.reader(["the bird is red", "a cat"]))
+
+
+def test_one_image_of_two_spellings_has_all_its_captions(tmp_path: Path):
+    given = folder(
+        tmp_path, {"0.png": ["a cat"], "./0.png": ["a thing"], **{f"{n}.png": ["a dog"] for n in (1, 2, 3)}}
+    )
+    found = captions(**given)
+    assert [found.texts[number] for number in found.own(0)] == ["a cat", "a thing"]
+
+
+def test_a_csv_may_have_semicolons_blank_lines_and_empty_cells_at_its_end(tmp_path: Path):
+    given = folder(tmp_path)
+    rows = ["image;caption;", "0.png;a cat, grey;", "  ;", "1.png;a dog;", "2.png;a bird;", "3.png;a cow;"]
+    given["captions"] = str(tmp_path / "semicolons.csv")
+    (tmp_path / "semicolons.csv").write_text("\n".join(rows))
+    assert captions(**given).texts == ["a cat, grey", "a dog", "a bird", "a cow"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "why"),
+    [
+        (
+            "0.png,a cat, grey",
+            "has a row of 3 cells where its first has 2: 0.png,a cat, grey; put .* between quotes",
+        ),
+        ('0.png,"a cat' + "x" * 200_000, "cannot be read as a CSV .*is a quote left open"),
+    ],
+)
+def test_rows_that_are_not_what_they_seem_are_refused(rows: str, why: str, tmp_path: Path):
+    given = folder(tmp_path)
+    given["captions"] = str(tmp_path / "wrong.csv")
+    (tmp_path / "wrong.csv").write_text("image,caption\n" + rows)
+    with pytest.raises(ValueError, match=why) as error:
+        captions(**given)
+    assert "\n" not in str(error.value)
+
+
+def test_a_single_held_out_image_has_mismatches_among_the_captions_of_the_others(tmp_path: Path):
+    given = folder(tmp_path)
+    shown, hidden = (captions(**given, hold_out=1, held_out=side) for side in (False, True))
+    assert (len(shown), len(hidden)) == (3, 1)
+    own = {hidden.texts[number] for number in hidden.own(0)}
+    assert not own & set(shown.texts) or own == {"a cat"}
+    others = {hidden.texts[hidden.false(0, way)] for way in range(100)}
+    assert others == {text for texts in TEXTS for text in texts} - own
+
+
+def test_pictures_of_a_set_without_the_first_classes_show_what_there_is():
+    few = captioned_shapes(resolution=16, count=2)
+    data = ImageData(few, 2, seed=0)
+    assert data.preview(4)["image"].shape == (4, 3, 16, 16)

@@ -16,10 +16,13 @@ from torch import nn
 
 import gantool
 from gantool import prompts
+from gantool import sample as sampling
 from gantool.between_classes import between_captions
 from gantool.captions_below import WIDTH, captioned, fold
 from gantool.data.image_set import ImageSet
 from gantool.data.vocabulary import Vocabulary
+from gantool.detect import main as detect
+from gantool.directions import main as directions
 from gantool.export import export
 from gantool.finished import evenly, labels_for
 from gantool.fit import data_of
@@ -273,3 +276,41 @@ def test_fakes_of_a_prompt_have_neighbours_and_images_addresses(run: Path, tmp_p
 def test_prompts_before_any_training_are_words_that_nobody_knows():
     cfg = composed("model=gan_cls", "data=captioned_shapes")
     assert prompts.read(["whatever"], cfg).tolist() == [[1]]
+
+
+def test_images_of_saved_latents_say_below_them_what_they_were_made_of(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    out = tmp_path / "projected"
+    Image.new("RGB", (16, 16)).save(tmp_path / "a.png")
+    project(
+        composed(
+            f"run={run}",
+            f"image={tmp_path / 'a.png'}",
+            f"out={out}",
+            "steps=1",
+            f"prompt={PROMPT}",
+            name="project",
+        )
+    )
+    below: list[Any] = []
+    plain = sampling.write_images
+    monkeypatch.setattr(sampling, "write_images", lambda *given: (below.append(given[3]), plain(*given)))
+    words = [f"run={run}", f"latents={out / 'latents.npz'}", "singles=false"]
+    sample(composed(*words, f"out={tmp_path / 'a'}", "count=1", name="sample"))
+    assert below == [[PROMPT]]
+    [other] = config_of(run).data.examples[:1]
+    sample(composed(*words, f"out={tmp_path / 'b'}", "count=1", f"prompt={other}", name="sample"))
+    assert below == [[PROMPT], [other]]
+
+
+def test_directions_of_what_is_told_are_those_of_its_latent(run: Path, tmp_path: Path):
+    words = [f"run={run}", f"out={tmp_path}", "count=2", "steps=3", "samples=2", f"prompt={PROMPT}"]
+    directions(composed(*words, name="directions"))
+    assert len(list(tmp_path.glob("*.png"))) == 2
+
+
+def test_a_search_has_no_caption_to_search_with(run: Path, tmp_path: Path):
+    Image.new("RGB", (16, 16)).save(tmp_path / "a.png")
+    with pytest.raises(ValueError, match="classes or captions that it is told"):
+        detect(composed(f"run={run}", f"input={tmp_path / 'a.png'}", name="detect"))

@@ -209,7 +209,7 @@ def test_the_first_matrix_is_that_of_the_layer_that_sees_the_latent(before: list
     shape = [nn.Flatten()]
     linear, other = nn.Linear(9, 13), nn.Linear(13, 4)
     G = nn.Sequential(*before, *shape, linear, nn.Tanh(), other)
-    matrix = first_matrix(G, 9, False, batch_size)
+    matrix = first_matrix(G, 9, None, batch_size)
     torch.testing.assert_close(matrix, linear.weight.detach().double(), atol=1e-5, rtol=0)
 
 
@@ -220,7 +220,9 @@ def test_the_way_of_the_latent_into_a_published_generator_is_found(model: str):
     cfg = composed(f"model={model}", *SMALL)
     task = instantiate(cfg.task, _convert_="all")
     latent = cfg.model.G.latent
-    matrix = first_matrix(task.G.eval(), latent, task.conditional, 50)
+    matrix = first_matrix(
+        task.G.eval(), latent, torch.zeros(1, dtype=torch.long) if task.conditional else None, 50
+    )
     assert matrix.shape[1] == latent
     assert matrix.abs().amax() > 0
     if model == "dcgan":
@@ -241,9 +243,9 @@ class Bent(nn.Module):
 
 def test_a_generator_whose_first_layer_is_not_linear_in_the_latent_has_no_directions():
     with pytest.raises(ValueError, match="not linear in the latent"):
-        first_matrix(Bent(), 6, False, 8)
+        first_matrix(Bent(), 6, None, 8)
     with pytest.raises(ValueError, match="No linear layer of this generator sees its latent"):
-        first_matrix(nn.Sequential(nn.PReLU()), 6, False, 8)
+        first_matrix(nn.Sequential(nn.PReLU()), 6, None, 8)
 
 
 def test_moving_along_a_direction_adds_it():

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from gantool.build import build
 from gantool.data.captioned_shapes import captioned_shapes
 from gantool.data.module import in_range
+from gantool.data.vocabulary import Vocabulary
 from gantool.evaluate import evaluate
 from gantool.layers.text import Bag, Projection, Recurrent, Text
 from gantool.losses.adversarial import Hinge, LeastSquares, NonSaturating
@@ -21,7 +22,8 @@ from gantool.losses.equilibrium import Equilibrium
 from gantool.losses.matching import ConditioningAugmentation, Interpolation, Mismatch, divergence
 from gantool.metrics.attributes import Attributes, means
 from gantool.metrics.r_precision import RPrecision
-from gantool.metrics.told import Told, parted
+from gantool.metrics.sight import Couples
+from gantool.metrics.told import Told, parted, sayings
 from gantool.models.gan_cls import Discriminator, Generator
 from gantool.priors import Gaussian
 from gantool.tasks import text as task_text
@@ -33,6 +35,7 @@ from gantool.trained import load
 QUIET = Console(quiet=True)
 TOKENS = torch.tensor([[2, 3, 4, 0], [4, 3, 2, 0], [2, 2, 0, 0]])
 READERS = ["gru", "bag_of_words"]
+FEW = ("data.resolution=16", "data.words=12", "data.classes=0", "data.text_width=8")
 
 
 # Reading.
@@ -434,7 +437,7 @@ def test_too_few_captions_for_distractors_are_refused(tmp_path: Path):
     from test_captions import plain
 
     metric = RPrecision(cache=str(tmp_path))
-    with pytest.raises(ValueError, match="metrics.r_precision.distractors=99: only 3 captions"):
+    with pytest.raises(ValueError, match="metrics.r_precision.distractors=99: only 2 captions"):
         metric.prepare(composed("data=synthetic").data, plain(), torch.device("cpu"), lambda said: None)
 
 
@@ -461,3 +464,60 @@ def test_a_metric_is_measured_while_training(tmp_path: Path):
     numbers = ["metrics.attributes.count=20", "evaluate_every=8", "images=16"]
     assert trained(tmp_path / "run", "model=gan_cls", *FEW, *few, *numbers) == 0
     assert "metric/attribute_accuracy" in (tmp_path / "run" / "metrics.csv").read_text()
+
+
+def test_more_mismatches_than_fakes_are_refused():
+    with pytest.raises(
+        ValueError, match=r"loss.D.mismatch.weight=2: give the share of mismatches, from 0 to 1"
+    ):
+        build(composed(*small("model=gan_cls", "loss.D.mismatch.weight=2"), *FEW))
+
+
+def test_an_epsilon_that_is_not_gaussian_is_refused():
+    words = small("model=gan_cls", "trick=conditioning_augmentation", "prior=uniform", "model.G.latent=20")
+    with pytest.raises(
+        ValueError, match="needs epsilon, the end of the latent, to be N.0, 1.: use prior=gaussian"
+    ):
+        build(composed(*words, *FEW))
+
+
+@pytest.mark.parametrize(
+    ("words", "key"),
+    [(["batch_size=1"], "batch_size=1:"), (["batch_size=9", "micro_batch=4"], "batch_size=9 micro_batch=4:")],
+)
+def test_passes_of_one_image_are_refused_where_captions_are_normalised(words: list[str], key: str):
+    with pytest.raises(ValueError, match=f"{key} .* two images or more in every pass"):
+        build(composed(*small("model=gan_cls", "generator_batch_size=${batch_size}", *words), *FEW))
+
+
+def test_frozen_layers_see_the_image_and_readers_go_on_learning():
+    task = build(composed(*small("model=gan_cls", "freeze.D=2"), *FEW)).task
+    still = {name for name, value in task.D.named_parameters() if not value.requires_grad}
+    assert {name.partition(".")[0] for name in still} == {"image"}
+    assert (
+        len([name for name in still if name.endswith("weight") and task.D.get_parameter(name).ndim == 4]) == 2
+    )
+
+
+def test_what_judges_is_taught_anew_where_a_caption_was_changed():
+    from test_captions import TEXTS, plain
+
+    known = sayings(plain())
+    assert sayings(plain()) == known
+    edited = (["a cat", "a large cat"], *TEXTS[1:])
+    assert sayings(plain(edited)) != known
+    assert sayings(plain(TEXTS, Vocabulary.of(["a cat", "a dog", "the bird is red"]))) != known
+
+
+def test_pairs_of_fakes_are_of_any_captions_as_pairs_of_reals_are(subject: Path):
+    from gantool.finished import set_of
+    from gantool.subject import Subject
+
+    gan, config = load(subject / "checkpoints" / "last.ckpt")
+    about = Subject(gan, config, set_of(config, False), seed=0, together=8)
+    pair = Couples().show(about, about.generator(), range(6)).images[""]
+    captions = about.labels(range(12))
+    for side, images in enumerate(pair):
+        expected = about.generated(about.generator(), range(side, 12, 2), captions[side::2])
+        torch.testing.assert_close(images, expected)
+    assert not captions[::2].equal(captions[1::2])

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, final
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from gantool.data.image_set import Batch, ImageSet
@@ -14,6 +15,7 @@ from gantool.seeds import mix
 WAYS = 2**40  # to choose a caption of an image and one of another: so many that all are equally likely
 EXAMPLES = 64  # captions that a run remembers
 TRIES = 100
+STEP = 8  # words by which batches of captions differ in length
 SIDES = {"left", "right"}  # words that a mirror makes false
 
 
@@ -49,6 +51,11 @@ class Claims:
         """Which captions are true of an image: (U,), bool."""
         return ((self.claimed == -1) | (self.claimed == self.attributes[image])).all(1)
 
+    def holds(self, image: int, number: int) -> bool:
+        """Whether this caption is."""
+        claimed = self.claimed[number]
+        return bool(((claimed == -1) | (claimed == self.attributes[image])).all())
+
     def contrary(self, number: int) -> np.ndarray:
         """Which captions cannot be true where this one is: (U,), bool."""
         said = (self.claimed != -1) & (self.claimed[number] != -1)
@@ -67,7 +74,8 @@ class Captioned(ImageSet):
         captions: of each image, one or more.
         reader: makes numbers of them.
         texts: all captions, each once; None = those that there are.
-        claims: what is known of these; None = a caption is true of the images that have it, and of no other.
+        claims: what is known of these; None = a caption is true of the images that have it, or one that reads
+            the same, and of no other.
 
     Raises ValueError for images without captions, captions without words, and where no caption is false.
     """
@@ -89,20 +97,25 @@ class Captioned(ImageSet):
         numbers = {text: number for number, text in enumerate(self.texts)}
         self.bounds = np.cumsum([0, *map(len, captions)])  # (N + 1,)
         self.numbers = np.array([numbers[one] for some in captions for one in some])  # (M,), of texts
-        self.refuse_unfit()
+        self.refuse_empty()
         self.codes = reader(self.texts)  # (U, T), or (U, E)
+        self.same = self.codes.unique(dim=0, return_inverse=True)[1].numpy()  # (U,), equal for equal codes
+        self.alike = np.bincount(self.same)  # how many there are of each
+        self.refuse_true()
 
-    def refuse_unfit(self) -> None:
+    def refuse_empty(self) -> None:
         if not np.diff(self.bounds).all():
             raise ValueError(f"Image {int(np.diff(self.bounds).argmin())} has no caption; give it one.")
         for text in self.texts:
             if not words_of(text):
                 raise ValueError(f"The caption {text!r} has no words; write some, or leave it out.")
-        hopeless = (place for place in range(len(self)) if self.true(place).all())
+
+    def refuse_true(self) -> None:
+        hopeless = (place for place in range(len(self)) if self.truths(place) == len(self.texts))
         if (place := next(hopeless, None)) is not None:
             raise ValueError(
-                f"Every caption is true of image {place}, such as {self.texts[0]!r}: no model can learn what "
-                "captions mean from that; give captions that differ."
+                f"Every caption reads as one that is true of image {place}, such as {self.texts[0]!r}: no "
+                "model can learn what captions mean from that; give captions that differ."
             )
 
     def __len__(self) -> int:
@@ -112,9 +125,16 @@ class Captioned(ImageSet):
         count = len(self.images)
         places = [(index % count, index // count) for index in indices]  # and ways
         chosen = [self.chosen(place, way) for place, way in places]
-        own, other = (self.codes[list(column)] for column in zip(*chosen, strict=True))
+        own, other = self.trimmed(self.codes[torch.tensor(chosen)]).unbind(1)
         batch = self.images[[place for place, _ in places]]
         return {**batch, "caption": own, "mismatch": other}
+
+    def trimmed(self, codes: Tensor) -> Tensor:
+        """(..., T) as short as the longest caption allows, in steps; (..., E) as it is."""
+        if codes.is_floating_point():
+            return codes
+        longest = int((codes != 0).sum(-1).max()) if codes.numel() else 0
+        return codes[..., : max(1, -(-longest // STEP)) * STEP]
 
     def captions(self, indices: Sequence[int]) -> list[str]:
         count = len(self.images)
@@ -138,8 +158,26 @@ class Captioned(ImageSet):
         if self.claims is not None:
             return self.claims.true(place)
         true = np.zeros(len(self.texts), bool)
-        true[self.own(place)] = True
-        return true
+        true[self.same[self.own(place)]] = True  # by the numbers of what reads the same
+        return true[self.same]
+
+    def holds(self, place: int, number: int) -> bool:
+        """Whether one of them is."""
+        if self.claims is not None:
+            return self.claims.holds(place, number)
+        return bool((self.same[self.own(place)] == self.same[number]).any())
+
+    def truths(self, place: int) -> int:
+        """How many captions are true of an image."""
+        if self.claims is not None:
+            return int(self.claims.true(place).sum())
+        return int(self.alike[np.unique(self.same[self.own(place)])].sum())
+
+    def contraries(self, place: int) -> int:
+        """How many captions `contrary` finds."""
+        if self.claims is not None:
+            return int(self.contrary(place).sum())
+        return len(self.texts) - self.truths(place)
 
     def contrary(self, place: int) -> np.ndarray:
         """Which captions are true of nothing that the first caption of an image can mean: (U,), bool.
@@ -150,12 +188,12 @@ class Captioned(ImageSet):
 
     def false(self, place: int, way: int) -> int:
         """A caption that is not true of an image, each as likely as it is frequent."""
-        true = self.true(place)
         for attempt in range(TRIES):
-            number = self.numbers[mix("mismatch", way, place, attempt) % len(self.numbers)]
-            if not true[number]:
-                return int(number)
-        return int(np.flatnonzero(~true)[mix("rare", way, place) % int((~true).sum())])
+            number = int(self.numbers[mix("mismatch", way, place, attempt) % len(self.numbers)])
+            if not self.holds(place, number):
+                return number
+        false = np.flatnonzero(~self.true(place))
+        return int(false[mix("rare", way, place) % len(false)])
 
     def mirrored(self) -> ImageSet:
         """Raises ValueError where captions tell left from right."""

@@ -18,6 +18,7 @@ from gantool.data.scan import modes, sizes
 from gantool.data.sentences import Sentences
 from gantool.data.source import Source
 from gantool.data.streamed import Streamed
+from gantool.data.table import SEPARATORS
 from gantool.data.tree import Tree
 from gantool.data.vocabulary import Vocabulary, words_of
 
@@ -72,9 +73,9 @@ def captions(
     if in_memory == "auto":
         in_memory = form.bytes * len(files) < memory
     reader = reader_of((text for place in shown for text in told[place]), min_count, embeddings)
-    return Captioned(
-        streamed.in_memory() if in_memory else streamed, [told[place] for place in chosen], reader
-    )
+    shown_images = streamed.in_memory() if in_memory else streamed
+    every = list(dict.fromkeys(text for texts in told for text in texts))  # false ones of few held-out images
+    return Captioned(shown_images, [told[place] for place in chosen], reader, every if held_out else None)
 
 
 def reader_of(texts: Iterable[str], min_count: int, embeddings: str | None) -> Reader:
@@ -89,7 +90,10 @@ def reader_of(texts: Iterable[str], min_count: int, embeddings: str | None) -> R
 
 def matched(table: Table, source: Source, names: Sequence[str], below: str, file: str) -> list[list[str]]:
     """The captions of each image. Raises ValueError for a table that does not fit the images."""
-    table = {posixpath.normpath(name.replace("\\", "/")): texts for name, texts in table.items()}
+    merged: Table = {}
+    for name, texts in table.items():
+        merged.setdefault(posixpath.normpath(name.replace("\\", "/")), []).extend(texts)
+    table = merged
     missing = [name for name in table if not source.holds(name) and not source.holds(below + name)]
     if missing:
         raise ValueError(
@@ -135,7 +139,12 @@ def gathered(rows: Iterable[tuple[str, str]]) -> Table:
 
 def from_csv(content: str, file: str) -> list[tuple[str, str]]:
     """Image and caption of each row; the first row names the columns."""
-    rows = [row for row in csv.reader(io.StringIO(content, newline="")) if row]
+    letter = max(SEPARATORS, key=(content.splitlines() or [""])[0].count)
+    try:
+        table = list(csv.reader(io.StringIO(content, newline=""), delimiter=letter))
+    except csv.Error as error:
+        raise ValueError(f"{file} cannot be read as a CSV ({error}): is a quote left open?") from error
+    rows = [row for row in table if any(cell.strip() for cell in row)]
     header = [name.strip().lower() for name in rows[0]] if rows else []
     places = [next((header.index(n) for n in names if n in header), -1) for names in (IMAGE, CAPTION)]
     if -1 in places:
@@ -144,7 +153,12 @@ def from_csv(content: str, file: str) -> list[tuple[str, str]]:
             f"{file} begins with {known[:80]}; its first row must name the columns image,caption."
         )
     if short := next((row for row in rows if len(row) <= max(places)), None):
-        raise ValueError(f"{file} has a row without a caption: {','.join(short)}; expected image,caption.")
+        raise ValueError(f"{file} has a row without a caption: {letter.join(short)}; expected image,caption.")
+    if long := next((row for row in rows if any(cell.strip() for cell in row[len(header) :])), None):
+        raise ValueError(
+            f"{file} has a row of {len(long)} cells where its first has {len(header)}: "
+            f'{letter.join(long)[:80]}; put captions with a "{letter}" between quotes.'
+        )
     return [(row[places[0]], row[places[1]]) for row in rows[1:]]
 
 

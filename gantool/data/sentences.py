@@ -71,11 +71,13 @@ class Sentences:
     @torch.no_grad()
     def embedded(self, captions: Sequence[str]) -> Tensor:
         tokenizer, network = self.loaded()
+        limits = (tokenizer.model_max_length, getattr(network.config, "max_position_embeddings", None))
+        most = min(limit for limit in limits if limit)  # what is longer is cut off
         parts: list[Tensor] = []
         with torch.random.fork_rng(devices=[]), bar("Embedding captions", len(captions)) as advance:
             for start in range(0, len(captions), TOGETHER):
                 some = list(captions[start : start + TOGETHER])
-                read = tokenizer(some, padding=True, truncation=True, return_tensors="pt")
+                read = tokenizer(some, padding=True, truncation=True, max_length=most, return_tensors="pt")
                 states = network(**read).last_hidden_state  # (n, T, E)
                 there = read["attention_mask"][..., None].to(states.dtype)  # (n, T, 1)
                 mean = (states * there).sum(1) / there.sum(1).clamp(min=1)
@@ -86,6 +88,9 @@ class Sentences:
     def loaded(self) -> tuple[Any, Any]:
         """Tokenizer and network, in evaluation mode. No code of theirs is run."""
         from transformers import AutoModel, AutoTokenizer
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
 
         name = str(Path(self.model).expanduser()) if Path(self.model).expanduser().is_dir() else self.model
         try:

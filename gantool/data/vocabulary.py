@@ -1,15 +1,18 @@
 """Captions as numbers: which words there are, and the place of each."""
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any, final
 
 import torch
 from torch import Tensor
 
 PADDING, UNKNOWN = "<pad>", "<unknown>"
-WORD = re.compile(r"\w+(?:['’-]\w+)*")
+JOINTS = "'’-"  # within a word, not at its ends
+WORD = re.compile(rf"[^{JOINTS}]+(?:[{JOINTS}][^{JOINTS}]+)*")
 
 
 @final
@@ -66,5 +69,13 @@ class Vocabulary:
 
 
 def words_of(caption: str) -> list[str]:
-    """In lower case, without what stands between them."""
-    return WORD.findall(caption.lower())
+    """In lower case, without what stands between them; letters keep their accents and vowel signs."""
+    text = unicodedata.normalize("NFC", caption.lower())
+    parts = "".join(sign if is_letter(sign) or sign in JOINTS else " " for sign in text).split()
+    return [word for part in parts for word in WORD.findall(part)]
+
+
+@cache
+def is_letter(sign: str) -> bool:
+    """Whether words are written with it: a letter, a digit, or a mark on one."""
+    return sign.isalnum() or sign == "_" or unicodedata.category(sign).startswith("M")

@@ -190,9 +190,9 @@ def range_of(run: Finished) -> Range | None:
 
 def moves_of(run: Finished, space: Space, count: int, batch_size: int) -> Tensor:
     """(K, Z); K = 0 where G has no directions, as one whose first layer is not linear."""
-    example = of_images(run, space, [0], labels_for(None, [0], run.config), 0).points
+    example = of_images(run, space, [0], labels_for(None, [0], run.config), 0)
     try:
-        matrix = space.matrix(None, example, batch_size)
+        matrix = space.matrix(None, example.points, example.labels, batch_size)
     except ValueError:
         return torch.zeros(0, 0)
-    return factorised(matrix)[0][:count].to(example) * unit(run, space)
+    return factorised(matrix)[0][:count].to(example.points) * unit(run, space)

@@ -13,6 +13,7 @@ from gantool.duel import Duel, Verdict
 from gantool.losses.observed import Observed
 from gantool.losses.term import Adversarial, Term
 from gantool.models.gan_cls import Generator
+from gantool.priors import Gaussian
 from gantool.schedules import Schedule
 from gantool.tasks.task import Task
 from gantool.tasks.text import Text, TextDuel
@@ -37,6 +38,8 @@ class Mismatch(Term):
 
     def check(self, name: str, task: Task) -> None:
         refuse(name, task, self.adversarial)
+        if isinstance(self.weight, int | float) and not 0 <= self.weight <= 1:
+            raise ValueError(f"loss.{name}.weight={self.weight}: give the share of mismatches, from 0 to 1.")
 
     def forward(self, duel: Duel) -> Tensor:
         mismatched = replace(duel, condition=mismatch(duel)).verdict(duel.real_view)
@@ -87,6 +90,10 @@ class ConditioningAugmentation(Term):
             raise ValueError(
                 f"loss.{name} measures a G that augments captions: use model=gan_cls with "
                 "model.G.augmentation=true, as trick=conditioning_augmentation does."
+            )
+        if not isinstance(task, Text) or not isinstance(task.prior, Gaussian):
+            raise ValueError(
+                f"loss.{name} needs epsilon, the end of the latent, to be N(0, 1): use prior=gaussian."
             )
 
     def forward(self, duel: Duel) -> Tensor:

@@ -20,6 +20,7 @@ from gantool.metrics.sight import Couples, Shown
 from gantool.tasks.generation import Generation
 from gantool.tasks.pyramid import Pyramid
 from gantool.tasks.task import Task
+from gantool.tasks.text import Text
 
 TOGETHER = 50  # pairs compared together
 log = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ class Diversity(Metric):
             raise ValueError(f"metrics.{name}.count={count}: give a number of pairs, 1 or more.")
         self.name, self.measure, self.count, self.asked = name, measure, count, count
         self.column = f"pair_{measure.name}"
-        self.conditional = False
+        self.conditional = self.captioned = False
         self.real = torch.empty(0)  # (M,), of pairs of reals
 
     def check(self, task: Task, data: DictConfig) -> None:
@@ -64,7 +65,8 @@ class Diversity(Metric):
                 f"metrics={self.name} measures images, not points; use metrics=modes or table_fidelity."
             )
         self.measure.check(self.name, data, *size)
-        self.conditional = isinstance(task, Generation | Pyramid) and task.conditional
+        knows = isinstance(task, Generation | Pyramid) and task.conditional
+        self.conditional, self.captioned = knows and not isinstance(task, Text), isinstance(task, Text)
 
     def prepare(
         self,
@@ -126,6 +128,7 @@ class Diversity(Metric):
     def protocol(self) -> str:
         usual = "" if self.asked == self.count else f" (NOT the {self.count:,} of {self.name})"
         kind = "of one class each" if self.conditional else "of any classes"
+        kind = "of any captions" if self.captioned else kind
         return (
             f"{self.measure.protocol}; {self.asked:,} disjoint pairs of fakes{usual} and {len(self.real):,} "
             f"of reals of train, {kind}; 8-bit images"

@@ -88,12 +88,11 @@ class RPrecision(Metric):
     ) -> int:
         self.device, self.images = device, told("r_precision", images)
         tested = parted(self.images)[1]
-        for place in tested:
-            if (few := int(self.images.contrary(place).sum())) < self.distractors:
-                raise ValueError(
-                    f"metrics.r_precision.distractors={self.distractors}: only {few} captions of this data "
-                    "set contradict some other one; give so many or fewer."
-                )
+        if (few := min(map(self.images.contraries, range(len(images))))) < self.distractors:
+            raise ValueError(
+                f"metrics.r_precision.distractors={self.distractors}: only {few} captions of this data set "
+                "contradict some other one; give so many or fewer."
+            )
         facts = self.images.facts
 
         def make() -> nn.Module:
@@ -168,7 +167,7 @@ class RPrecision(Metric):
         assert self.images is not None
         contrary = np.flatnonzero(self.images.contrary(place))
         random = np.random.default_rng(mix("distractors", place))
-        drawn = random.choice(contrary, min(self.distractors, len(contrary)), replace=False)
+        drawn = random.choice(contrary, self.distractors, replace=False)
         return [self.images.own(place)[0], *drawn.tolist()]
 
     def judge(self, seen: Seen) -> Found:

@@ -14,6 +14,7 @@ from torch.nn.functional import avg_pool2d
 from gantool.layers.styled import Styled
 from gantool.paths import on_arcs, on_lines
 from gantool.priors import Gaussian, Truncated
+from gantool.prompts import is_told
 from gantool.subject import Subject
 from gantool.summary import kinds
 from gantool.tasks.generation import Generation
@@ -90,17 +91,25 @@ class Compared(Sight):
 @final
 @dataclass(frozen=True)
 class Couples(Sight):
-    """Two fakes each, of one class where the model knows classes, by the name ""; no fake is in two."""
+    """Two fakes each, of one class where the model knows classes, by the name ""; no fake is in two.
+
+    Captions are any two: no two reals share one that they could be compared with.
+    """
 
     held_out = False
 
     def show(self, subject: Subject, G: nn.Module, numbers: range) -> Shown:
-        labels = subject.labels(numbers)
+        if is_told(subject.config):
+            labels = subject.labels(range(2 * numbers.start, 2 * numbers.stop))
+            sides = labels[::2], labels[1::2]
+        else:
+            labels = subject.labels(numbers)
+            sides = labels, labels
         first, second = (
-            subject.generated(G, range(2 * numbers.start + place, 2 * numbers.stop + place, 2), labels)
+            subject.generated(G, range(2 * numbers.start + place, 2 * numbers.stop + place, 2), sides[place])
             for place in (0, 1)
         )
-        return Shown({"": (first, second)}, labels)
+        return Shown({"": (first, second)}, sides[0])
 
     def protocol(self, subject: Subject) -> str:
         return subject.protocol

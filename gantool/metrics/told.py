@@ -1,5 +1,6 @@
 """Fakes of the captions that the images of a set have, and networks that this set teaches to judge them."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from gantool.subject import Subject
 from gantool.tasks.task import Task
 from gantool.tasks.text import Text
 
-VERSION = 1  # of networks and training: a change that changes answers makes it another
+VERSION = 2  # of networks and training: a change that changes answers makes it another
 
 
 @final
@@ -40,7 +41,7 @@ class Told(Sight):
         return Shown({"": (fake,)}, torch.tensor(places))
 
     def protocol(self, subject: Subject) -> str:
-        return f"{subject.protocol}, captions as often as in the data"
+        return subject.protocol
 
 
 def refuse_untold(name: str, task: Task, data: DictConfig) -> None:
@@ -119,7 +120,7 @@ def taught(
         tell: takes a sentence before it learns.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    file = cache / f"{kind}-{VERSION}-{shown}-{content(images)}.pt"
+    file = cache / f"{kind}-{VERSION}-{shown}-{content(images)}-{sayings(images)}.pt"
     with locked(cache / f".{kind}.lock"), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = make().to(device)
@@ -133,6 +134,12 @@ def taught(
     weights = torch.load(file, map_location="cpu", weights_only=True)
     network.load_state_dict(weights)
     return Taught(network.eval().requires_grad_(False), digest_of(weights))
+
+
+def sayings(images: Captioned) -> str:
+    """8 letters that depend on all captions, on whose they are, and on how they are read."""
+    said = repr((images.texts, images.numbers.tolist(), images.bounds.tolist(), images.reader.facts))
+    return hashlib.blake2b(said.encode(errors="surrogateescape"), digest_size=4).hexdigest()
 
 
 def teach(network: nn.Module, loss: Loss, images: Captioned, shown: int, device: torch.device) -> None:
