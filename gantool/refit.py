@@ -1,4 +1,4 @@
-"""Weights of one network for another of other channels or other classes: which, and how they are adapted."""
+"""Weights of one network for another of other channels, classes or words: which, and how they are adapted."""
 
 import copy
 from collections.abc import Iterator
@@ -13,21 +13,24 @@ from torch import Tensor, nn
 
 from gantool.layers.equalized import EqualizedConv, EqualizedLinear
 
-COUNTS = ("channels", "source_channels", "classes")  # arguments of networks that count something of the data
+COUNTS = ("channels", "source_channels", "classes", "words")  # arguments that count something of the data
+# Where a configuration's data names what is counted.
+NAMES = {"classes": "names", "words": "vocabulary", "channels": "columns"}
 ALPHA = (2, 4)  # channels of pictures whose last one is alpha
 
 
 @final
 @dataclass(frozen=True)
 class Refit:
-    """What counts the channels of images, or the classes, in networks where there are now others.
+    """What counts channels, classes, columns or words in networks where there are now others.
 
     Attributes:
         count: the argument of the networks, such as `classes`.
         there: how many there are in the other run.
         here: how many here.
         task: the configuration of these networks.
-        rows: of classes: for each one here its number there, None where there is no class of its name.
+        rows: of what has names: for each one here its number there, None where none there has its name.
+        kind: what they are called.
     """
 
     count: str
@@ -35,12 +38,13 @@ class Refit:
     here: int
     task: dict[str, Any]
     rows: tuple[int | None, ...] = ()
+    kind: str = ""
 
     @property
     def words(self) -> str:
-        if self.count == "classes":
+        if self.rows:
             known = sum(row is not None for row in self.rows)
-            return f"{self.here} classes, {known} of them among the {self.there} there"
+            return f"{self.here} {self.kind}, {known} of them among the {self.there} there"
         return f"{self.here} {self.count.replace('_', ' ')} instead of {self.there}"
 
     def axis_of(self, name: str) -> int | None:
@@ -83,13 +87,13 @@ class Refit:
         first, counted = (there * gain).split([before, self.there], axis)
         fresh = here.narrow(axis, before, self.here)
         if self.rows:
-            own = self.of_classes(counted, fresh, axis)
+            own = self.of_names(counted, fresh, axis)
         else:
             own = self.of_channels(counted, fresh, axis, takes)
         return None if own is None else torch.cat([first, own], axis)
 
-    def of_classes(self, there: Tensor, fresh: Tensor, axis: int) -> Tensor | None:
-        """Each class has what that of its name had; others begin anew."""
+    def of_names(self, there: Tensor, fresh: Tensor, axis: int) -> Tensor | None:
+        """Each has what that of its name had; others begin anew."""
         if all(row is None for row in self.rows):
             return None
         each = [
@@ -130,22 +134,24 @@ def between(before: int, after: int) -> Tensor | None:
 
 
 def refits(theirs: dict[str, Any], ours: dict[str, Any]) -> list[Refit]:
-    """What is counted differently in two configurations, or counts classes of other names."""
+    """What is counted differently in two configurations, or counts what has other names."""
     there, here = (dict(counted(config["task"])) for config in (theirs, ours))
     found: list[Refit] = []
     for count in here.keys() & there.keys():
-        if count == "classes":
-            names = [list(config["data"].get("names") or []) for config in (theirs, ours)]
+        key = NAMES.get(count, "")
+        names = [list(config["data"].get(key) or []) for config in (theirs, ours)]
+        if count == "classes" or any(names):
             rows = matched(names[0], names[1], there[count], here[count])
             if rows != tuple(range(there[count])):
-                found.append(Refit(count, there[count], here[count], ours["task"], rows))
+                kind = "columns" if key == "columns" else count
+                found.append(Refit(count, there[count], here[count], ours["task"], rows, kind))
         elif there[count] != here[count]:
             found.append(Refit(count, there[count], here[count], ours["task"]))
     return found
 
 
 def matched(there: list[str], here: list[str], before: int, after: int) -> tuple[int | None, ...]:
-    """For each class here its number there. Classes whose names nobody knows are the same if as many."""
+    """For each one here its number there. Those whose names nobody knows are the same if as many."""
     if len(there) == before and len(here) == after:
         return tuple(there.index(name) if name in there else None for name in here)
     return tuple(range(after)) if before == after else (None,) * after

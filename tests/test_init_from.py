@@ -16,7 +16,7 @@ from gantool.freeze import lowest
 from gantool.gan import GAN
 from gantool.init_from import begin
 from gantool.layers.spectral import realign
-from gantool.refit import between, matched
+from gantool.refit import between, matched, refits
 from gantool.tasks.task import Task
 
 GREY, COLOUR = "data.channels=1", "data.channels=3"
@@ -299,3 +299,34 @@ def test_a_run_in_colour_goes_on_from_a_grey_one_and_says_so(
         assert trained(tmp_path / "colour", *settings) == 0
     [line] = [record.message for record in caplog.records if record.message.startswith("init_from=")]
     assert "task.D.layers.0.weight adapted to 3 channels instead of 1" in line
+
+
+def test_words_and_columns_in_another_order_are_found_by_their_names():
+    def config(key: str, names: list[str], count: str) -> dict[str, Any]:
+        return {"task": {"G": {count: len(names)}}, "data": {key: names}}
+
+    for key, count in (("vocabulary", "words"), ("columns", "channels")):
+        theirs, ours = config(key, ["a", "b", "c"], count), config(key, ["c", "a", "d", "b"], count)
+        [refit] = refits(theirs, ours)
+        assert refit.rows == (2, 0, None, 1)
+        there, fresh = torch.arange(3.0)[:, None].expand(3, 2), torch.full((4, 2), 9.0)
+        made = refit(there, fresh, 0, torch.nn.Linear(2, 4))
+        assert made is not None
+        assert made[:, 0].tolist() == [2, 0, 9, 1]
+        assert refit.words == f"4 {'words' if count == 'words' else 'columns'}, 3 of them among the 3 there"
+        assert refits(theirs, theirs) == []
+        assert len(refits(theirs, config(key, ["b", "a", "c"], count))) == 1  # as many, but others
+
+
+def test_a_word_begins_as_itself_in_another_vocabulary(tmp_path: Path):
+    few = ["model=gan_cls", "data.resolution=16", "data.text_width=8"]
+
+    def words(*own: str) -> list[str]:
+        listed = ",".join(f"'{word}'" for word in ("<pad>", "<unknown>", *own))
+        return [*few, f"data.words={2 + len(own)}", f"+data.vocabulary=[{listed}]", "data.classes=0"]
+
+    there = run_of(tmp_path / "first.ckpt", *words("a", "cat", "dog"))
+    here, told = started(tmp_path / "first.ckpt", *words("a", "bee", "cat", "dog", "eel"))
+    before, after = (gan.task.D.get_parameter("text.reader.vectors") for gan in (there, here))
+    assert torch.equal(after[[0, 1, 2, 4, 5]], before)
+    assert "7 words, 5 of them among the 5 there" in told
