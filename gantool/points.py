@@ -1,9 +1,10 @@
 """Points and rows of tables in files: a CSV in the data's own units, and a picture."""
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import floor, log10
 from pathlib import Path
 from typing import final
 
@@ -52,6 +53,11 @@ class Units:
     def __call__(self, points: Tensor) -> Tensor:
         """(N, F, 1, 1) to (N, F), float64."""
         return self.mean + self.deviation * points.flatten(1).double()
+
+    def written(self, values: Sequence[float]) -> list[str]:
+        """A row, to a millionth of each column's deviation."""
+        places = (max(0, 6 - floor(log10(spread))) for spread in self.deviation.tolist())
+        return [f"{value:.{place}f}" for value, place in zip(values, places, strict=True)]
 
 
 def write(cfg: DictConfig, run: Finished) -> str:
@@ -122,6 +128,6 @@ def table(file: Path, units: Units) -> Iterator[Callable[[Tensor], None]]:
         rows.writerow(units.columns)
 
         def add(points: Tensor) -> None:
-            rows.writerows([f"{value:.6g}" for value in row] for row in units(points).tolist())
+            rows.writerows(units.written(row) for row in units(points).tolist())
 
         yield add

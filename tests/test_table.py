@@ -106,6 +106,10 @@ def test_held_out_rows_are_in_units_of_the_others(path: str):
         ("a,a\n1,2\n3,4\n", r"two columns named a"),
         ("a,b\n1,2\n", r"has 1 rows"),
         ("", r"is empty"),
+        ("\n\na,b\n1,2\n", r"its first row is blank; begin with the columns' names"),
+        ("a,b\n" + "1,0.1\n2,0.1\n3,0.1\n" * 9, r"column b has the same value in every row"),
+        ("a,b\n1,1e305\n2,-1e305\n", r"the numbers of column b are too large to be squared.*\[a\]"),
+        ("a,b\n1,1_5\n2,3\n", r"column b holds text, 1_5 in row 2"),
     ],
 )
 def test_what_is_no_table_of_numbers_is_refused_in_one_line_that_says_where(
@@ -114,6 +118,24 @@ def test_what_is_no_table_of_numbers_is_refused_in_one_line_that_says_where(
     with pytest.raises(ValueError, match=message) as error:
         table(written(tmp_path / "t.csv", text))
     assert "\n" not in str(error.value)
+
+
+def test_a_column_may_be_named_alone_and_two_rows_must_stay(path: str):
+    assert table(path, "a").columns == ("a",)
+    with pytest.raises(ValueError, match="data.hold_out=49 leaves 1 of 50 rows to learn from"):
+        table(path, hold_out=49)
+
+
+def test_what_is_written_tells_apart_what_deviates_from_a_large_mean():
+    facts = {"columns": ["time", "share", "id"], "mean": [1.7e9, 0.5, 1e15], "deviation": [3600, 0.01, 25.0]}
+    units = Units.of(OmegaConf.create({"data": facts}))
+    points = torch.tensor([[1.5, -1.25, 0.1], [1.5000001, 2.0, -0.2]])[:, :, None, None]
+    values = units(points)
+    rows = [units.written(row) for row in values.tolist()]
+    back = torch.tensor([[float(cell) for cell in row] for row in rows], dtype=torch.float64)
+    steps = torch.tensor([3600, 0.01, 25.0], dtype=torch.float64) / 1e6
+    assert ((back - values).abs() <= steps).all()
+    assert rows[0] == ["1700005400.000", "0.48750000", "1000000000000002.50000"]
 
 
 def test_columns_that_are_not_there_or_named_twice_are_refused(path: str):

@@ -74,14 +74,26 @@ def table(
             f"data.path={path} is no file; give a CSV, with the columns' names in its first row."
         )
     header, rows = read(file, separator)
+    columns = [columns] if isinstance(columns, str) else columns
     chosen = list(header) if columns is None else [str(name) for name in columns]
     check(header, chosen, path)
     values = numbers(rows, header, chosen, path)  # (N, F)
     if len(values) < 2:
         raise ValueError(f"data.path={path} has {len(values)} rows; there is nothing to learn from.")
     seen = values[part(len(values), hold_out, held_out=False)]
-    mean, deviation = seen.mean(0), seen.std(0)
-    constant = [name for name, spread in zip(chosen, deviation, strict=True) if not spread > 0]
+    if len(seen) < 2:
+        raise ValueError(
+            f"data.hold_out={hold_out} leaves {len(seen)} of {len(values)} rows to learn from; give less."
+        )
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, deviation = seen.mean(0), seen.std(0)
+    if huge := [name for name, spread in zip(chosen, deviation, strict=True) if not isfinite(spread)]:
+        raise ValueError(
+            f"data.path={path}: the numbers of column {huge[0]} are too large to be squared; give them in a "
+            f"larger unit, or leave it out: {choice([name for name in chosen if name not in huge])}."
+        )
+    varied = (np.ptp(seen, 0) > 0) & (deviation > 0)  # equal numbers may deviate from their mean by rounding
+    constant = [name for name, varies in zip(chosen, varied, strict=True) if not varies]
     if constant:
         rest = [name for name in chosen if name not in constant]
         raise ValueError(
@@ -111,6 +123,8 @@ def read(file: Path, separator: str) -> tuple[list[str], list[list[str]]]:
 
 def check(header: list[str], chosen: list[str], path: str) -> None:
     """Raise ValueError for columns that have no name, or not one of their own, or are not there."""
+    if not any(header):
+        raise ValueError(f"data.path={path}: its first row is blank; begin with the columns' names.")
     if all(number(cell) is not None for cell in header):
         raise ValueError(
             f"data.path={path}: its first row holds numbers ({', '.join(header[:3])} …), not the columns' "
@@ -172,7 +186,7 @@ def numeric(rows: list[list[str]], place: int) -> Iterator[bool]:
 
 def number(cell: str) -> float | None:
     try:
-        return float(cell)
+        return None if "_" in cell else float(cell)  # Python alone reads 1_5 as 15
     except ValueError:
         return None
 
