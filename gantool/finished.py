@@ -16,6 +16,7 @@ from gantool.build import refuse_foreign, whole
 from gantool.data.image_set import ImageSet
 from gantool.gan import GAN
 from gantool.layers.resolution import height_and_width
+from gantool.resume import refuse_changed
 from gantool.runs import checkpoint, find
 from gantool.seeds import reseed
 from gantool.standing import needs_standing_statistics, standing_statistics
@@ -24,6 +25,7 @@ from gantool.trained import load
 from gantool.truncation import truncate
 
 CPU = torch.device("cpu")
+READ = ("vocabulary", "embedding", "columns", "mean", "deviation")  # by what captions and rows are read
 STANDING = 64  # images of a batch that standing statistics are taken over
 
 
@@ -189,10 +191,16 @@ def index_of(label: Any, classes: int, names: list[str]) -> int:
 
 
 def set_of(config: DictConfig, trust: bool) -> ImageSet:
-    """The images that a run was trained on. Raises ValueError where anybody's code would make them."""
+    """The images that a run was trained on.
+
+    Raises ValueError where anybody's code would make them, and where rows or captions now read differently.
+    """
     if not trust:
         refuse_foreign({"data": OmegaConf.to_container(config.data)})
-    return instantiate(config.data.set)
+    images: ImageSet = instantiate(config.data.set)
+    facts = {name: value for name, value in images.facts.items() if name in READ}
+    refuse_changed(OmegaConf.to_container(config.data), facts)  # pyright: ignore
+    return images
 
 
 def tell(sentence: str) -> None:

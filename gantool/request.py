@@ -93,9 +93,18 @@ def parse(verb: Verb, arguments: list[str]) -> Request:
             raise Mistake(f"{line} has no value: none is {line}null, the empty string \"{line}''\".")
     options = [argument for argument in arguments if argument not in chosen.overrides]
     overrides = chosen.overrides
+    if verb.name == "train" and any(key(line) == "resume" for line in overrides):
+        overrides = [f"++{line}" if line.startswith(moving()) else line for line in overrides]
     for name in verb.gathered:
         overrides = gathered(overrides, name)
     return Request(verb, overrides, options, chosen.config_dir, chosen.multirun)
+
+
+def moving() -> tuple[str, ...]:
+    """Beginnings of what a resumed run may change though its data set, not the default one, has the key."""
+    from gantool.resume import FREE
+
+    return tuple(f"{name}=" for name in FREE if name.startswith("data."))
 
 
 def gathered(overrides: list[str], name: str) -> list[str]:

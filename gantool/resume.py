@@ -46,6 +46,7 @@ FREE = (
     "trainer.sync_batchnorm",
     "trust",
 )
+LONGEST = 60  # letters of a value in a message
 PLACE = "trainer"  # a group that may change: what is free of it does, the precision stays
 
 
@@ -76,6 +77,26 @@ def continued(stored: dict[str, Any], composed: DictConfig, overrides: list[str]
     for key in lengths(stored):
         OmegaConf.update(config, key, config.images)
     return config
+
+
+def refuse_changed(before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Raise ValueError for data that is not what it was: other classes, words, columns, sizes, …
+
+    Args:
+        before: what the run knows of its data.
+        now: what the set says of itself, see `data.module.summary`.
+    """
+    for key, value in now.items():
+        if key != "examples" and key in before and before[key] != value:
+            raise ValueError(
+                f"The data is not what this run began with: its {key} are {short(value)}, they were "
+                f"{short(before[key])}; bring back the old data, or begin a new run with init_from."
+            )
+
+
+def short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def same_run(stored: dict[str, Any], composed: dict[str, Any]) -> None:

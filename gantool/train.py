@@ -20,7 +20,7 @@ from gantool.fit import fit
 from gantool.memory import OutOfMemory
 from gantool.micro_batch import advice
 from gantool.plan import Plan
-from gantool.resume import continued, same_run
+from gantool.resume import continued, refuse_changed, same_run
 from gantool.runs import OUTPUTS
 from gantool.runs import checkpoint as checkpoint_of
 from gantool.sweeps.job import choices
@@ -91,7 +91,12 @@ def planned(cfg: DictConfig, folder: Path, overrides: list[str]) -> tuple[Plan, 
         cfg = continued(stored["gantool"]["config"], cfg, overrides)
     machine.check(cfg)
     images: ImageSet = instantiate(cfg.data.set)
-    OmegaConf.update(cfg, "data", facts_of(images), force_add=True)
+    facts = facts_of(images)
+    if stored is None:
+        refuse_typed(cfg, overrides, facts)
+    else:
+        refuse_changed(stored["gantool"]["config"]["data"], facts)
+    OmegaConf.update(cfg, "data", facts, force_add=True)
     config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # pyright: ignore
     if stored is None:
         return Plan(config, str(folder), choices=choices(overrides)), images
@@ -101,6 +106,17 @@ def planned(cfg: DictConfig, folder: Path, overrides: list[str]) -> tuple[Plan, 
     if seen >= config["images"]:
         raise ValueError(f"{folder} has seen {seen:,} images already; give a larger images= to go on.")
     return Plan(config, str(folder), str(last), stored["clock"], stored["gantool"]["processes"]), images
+
+
+def refuse_typed(cfg: DictConfig, overrides: list[str], facts: dict[str, Any]) -> None:
+    """Raise ValueError where the command line says of the data what is not so, such as data.classes=5."""
+    for key in (line.partition("=")[0].lstrip("+~") for line in overrides):
+        name = key.removeprefix("data.")
+        if name == key or name not in facts:
+            continue
+        said, found = OmegaConf.to_container(cfg.data)[name], facts[name]  # pyright: ignore
+        if said is not None and found not in (said, [said]) and said != [found, found]:
+            raise ValueError(f"{key}={said}: this data set has {found}; leave it out.")
 
 
 def find_checkpoint(cfg: DictConfig, folder: Path) -> tuple[Path | None, dict[str, Any] | None]:

@@ -1,6 +1,7 @@
 """A run that is killed at any moment and resumed equals the one that never stopped, bit for bit."""
 
 import csv
+import json
 import os
 import signal
 import subprocess
@@ -18,7 +19,9 @@ from small import MODELS, composed, small, trained
 from gantool import fit as module
 from gantool import train as verb
 from gantool.checkpoint import read
-from gantool.resume import continued, same_run
+from gantool.request import parse
+from gantool.resume import continued, refuse_changed, same_run
+from gantool.verbs import VERBS
 
 LENGTH = ("images=192", "checkpoint_every=56", "log_every=1", "sample_every=1000", "ema=100")
 
@@ -249,3 +252,48 @@ def test_a_polite_signal_writes_a_checkpoint_and_says_so_in_the_exit_code(
     images = last(tmp_path)["clock"]["images"]
     assert images > 0
     assert (tmp_path / "samples" / f"{images:09d}.png").exists()
+
+
+def test_captions_that_now_say_other_words_are_refused(tmp_path: Path):
+    from test_captions import TEXTS, folder
+
+    given = [f"data.{key}={value}" for key, value in folder(tmp_path / "in").items()]
+    settings = [
+        "model=gan_cls",
+        "data=captions",
+        *given,
+        "data.resolution=16",
+        "data.workers=0",
+        "logger=none",
+    ]
+    settings += ["model.G.width=4", "model.D.width=4", "batch_size=4", "samples=4", "trainer.accelerator=cpu"]
+
+    def train(*more: str) -> int:
+        return verb.train(composed(*settings, *more), tmp_path / "run", list(more), Console(quiet=True))
+
+    assert train("images=8") == 0
+    table = {
+        f"{place}.png": [text.replace("dog", "cow") for text in some] for place, some in enumerate(TEXTS)
+    }
+    (tmp_path / "in" / "captions.json").write_text(json.dumps(table))
+    before = last(tmp_path / "run")
+    with pytest.raises(
+        ValueError, match="The data is not what this run began with: its vocabulary are"
+    ) as error:
+        train("images=16", "resume=auto")
+    assert len(str(error.value)) < 400
+    assert same(before, last(tmp_path / "run"))
+
+
+def test_facts_that_a_run_does_not_know_yet_and_examples_may_differ():
+    refuse_changed({"names": ["a"]}, {"names": ["a"], "columns": ["x"], "examples": ["new"]})
+    with pytest.raises(ValueError, match=r"its mean are \[1.5\], they were \[1.0\]"):
+        refuse_changed({"mean": [1.0]}, {"mean": [1.5]})
+
+
+@pytest.mark.parametrize("key", ["path", "captions", "root"])
+def test_a_moved_data_set_is_named_without_a_plus(key: str):
+    [train] = [verb for verb in VERBS if verb.name == "train"]
+    request = parse(train, ["resume=outputs/a", f"data.{key}=b", "images=3"])
+    assert request.overrides == ["resume=outputs/a", f"++data.{key}=b", "images=3"]
+    assert parse(train, [f"data.{key}=b"]).overrides == [f"data.{key}=b"]
