@@ -97,7 +97,8 @@ def _(error: ConfigCompositionException, request: Request, config: Any) -> str |
         return _no_key(key(match[1]), request)
     if match := re.match(r"(?:Ambiguous value for argument|Sweep parameters) '(.+)'( requires|\n)", text):
         name, _, values = match[1].partition("=")
-        return f"{match[1]} has several values. To run each add -m; for a list write {name}=[{values}]"
+        text = f"; for one text write \"{name}='{values}'\"" if " " in values else ""
+        return f"{match[1]} has several values. To run each add -m; for a list write {name}=[{values}]{text}"
     if match := re.match(r"(\S+) appears more than once", text):
         return f"{match[1]} has an option already: replace it by {match[1]}=OPTION, without a plus."
     if not text and error.__cause__ is not None:

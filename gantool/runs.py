@@ -26,6 +26,8 @@ def find(run: str) -> Path:
         raise ValueError(f"There is no run {run}. {_choices(run)}")
     if path.suffix == EXPORTED and path.is_file():
         return path.parent
+    if path.is_file() and path.suffix != ".ckpt":
+        raise ValueError(f"{run} is neither a run's folder, nor a checkpoint (.ckpt), nor a {EXPORTED} file.")
     folder = path if path.is_dir() else path.parent.parent  # RUN/checkpoints/last.ckpt
     if not (folder / "config.yaml").is_file():
         inside = [str(file.parent) for file in sorted(folder.glob("*/config.yaml"))] if path.is_dir() else []

@@ -130,6 +130,7 @@ class Writer:
         self.file = library().open(str(path), "w", format="mp4")
         self.stream = self.file.add_stream("libx264", rate=rate, options={"crf": QUALITY})
         self.size: tuple[int, int] | None = None
+        self.first: int | None = None  # moment of the first picture, which is shown at once
         self.last = -1
 
     def add(self, pixels: np.ndarray, like: Frame | None = None) -> None:
@@ -147,8 +148,10 @@ class Writer:
             if like is not None:
                 self.stream.codec_context.time_base = like.unit
         frame = library().VideoFrame.from_ndarray(image, format="rgb24")
-        if like is not None and like.moment is not None and like.moment > self.last:
-            frame.pts, frame.time_base, self.last = like.moment, like.unit, like.moment
+        if like is not None and like.moment is not None:
+            self.first = like.moment if self.first is None else self.first
+            if (moment := like.moment - self.first) > self.last:
+                frame.pts, frame.time_base, self.last = moment, like.unit, moment
         self.file.mux(self.stream.encode(frame))
 
     def close(self) -> None:

@@ -118,6 +118,11 @@ def test_other_errors_keep_their_traceback(gantool: Gantool, verb: Any) -> None:
             gantool("train")
 
 
+def test_a_comma_within_a_text_asks_for_quotes(gantool: Gantool):  # noqa: F811
+    result = gantool("sample", "run=outputs/none", "prompt=a red thing, left")
+    assert "for one text write \"prompt='a red thing, left'\"" in result.err
+
+
 @pytest.mark.parametrize(
     ("number", "sentence"),
     [

@@ -112,6 +112,16 @@ def test_uneven_moments_are_kept(tmp_path: Path):
     assert moments(tmp_path / "out.mp4") == [Fraction(it, 50) for it in uneven]
 
 
+def test_a_film_that_begins_late_is_shown_at_once(tmp_path: Path):
+    """As a piece of a broadcast, whose clock has been running."""
+    late = [180_000, 180_001, 180_004]
+    writer = Writer(tmp_path / "late.mp4", Fraction(50))
+    for moment, picture in zip(late, pictures(3), strict=True):
+        writer.add(picture, Frame(picture, moment, Fraction(1, 50)))
+    writer.close()
+    assert moments(tmp_path / "late.mp4") == [Fraction(it - late[0], 50) for it in late]
+
+
 def test_odd_sides_are_kept_and_a_network_that_enlarges_does(tmp_path: Path):
     source = film(tmp_path / "in.mp4", pictures(3, 17, 23))
     translate_video(translator(Changed()), source, tmp_path / "same.mp4", None, nothing)

@@ -69,7 +69,7 @@ class ImageData(LightningDataModule):
         on_device: whether the set lies on the device; "auto" = where a GPU has room for it.
         minibatches: of one iteration: n_critic.
 
-    Raises ValueError for a set that cannot lie on a device, but should.
+    Raises ValueError for a set that cannot lie on a device, but should, and for one that may not be mirrored.
     """
 
     def __init__(
@@ -87,20 +87,19 @@ class ImageData(LightningDataModule):
         self.on_device = on_device
         self.resident: Resident | None = None
         self.images = images
+        self.shown = images.mirrored() if mirror else images
         self.batch_size = batch_size
         self.minibatches = minibatches
         self.seed = seed
-        self.mirror = mirror
         self.workers = (2 if images.streamed else 0) if workers is None else workers
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        shown = self.images.mirrored() if self.mirror else self.images
         self.resident = resident(self.images, self.on_device, self.gan.device)
-        source = shown if self.resident is None else Positions(len(shown))
+        source = self.shown if self.resident is None else Positions(len(self.shown))
         return DataLoader(
             source,  # pyright: ignore  # indexed by whole batches
             sampler=Batches(
-                shown.walk(self.seed), self.batch_size, self.seen, self.gan.share, self.minibatches
+                self.shown.walk(self.seed), self.batch_size, self.seen, self.gan.share, self.minibatches
             ),
             batch_size=None,
             num_workers=self.workers if self.resident is None else 0,
@@ -142,7 +141,7 @@ class ImageData(LightningDataModule):
             chosen = order(0, min(count, total))
         else:
             walk = (order(start, min(PIECE, total - start)) for start in range(0, total, PIECE))
-            chosen = by_class(walk, labels, count, self.images.classes)
+            chosen = by_class(walk, labels, count, self.images.classes) or order(0, min(count, total))
         return (chosen * (1 + count // len(chosen)))[:count]
 
 
