@@ -23,7 +23,7 @@ def report(corrupt: Mapping[str, str], readable: int, place: object, fail: bool)
     total = readable + len(corrupt)
     summary = f"{len(corrupt)} of {total} images in {place} cannot be read: {', '.join(named)}."
     if not readable:
-        raise ValueError(f"{summary} Give another data.path.")
+        raise ValueError(f"{summary} None is left: give other files.")
     if fail:
         raise ValueError(f"{summary} Repair or delete them, or set data.on_corrupt=skip.")
     log.warning("%s They are skipped.", summary)
