@@ -47,12 +47,6 @@ def build(config: DictConfig) -> GAN:
     backend = backend_of(config.compile)
     torch.manual_seed(config.seed)
     task = instantiate(config.task, _convert_="all")
-    if task.first_phase > config.images:
-        raise ValueError(
-            f"pretrain={task.first_phase}: what is learnt after so many images would never begin, as "
-            f"training ends at images={config.images}; give more images, or a smaller pretrain, such as "
-            f"{round(0.7 * config.images)}."
-        )
     for player, network in (("D", task.D), ("G", task.G)):
         instantiate(config.init[player])(network)
     refuse_single(task, config)

@@ -60,6 +60,7 @@ def fit(plan: Plan, images: ImageSet, console: Console, command: list[str]) -> i
     speaks = machine.speaks(cfg)
     gan = build(cfg)
     gan.task.suit(images.entries)
+    gan.task.refuse_short(cfg.images)
     gan.objective.prepare()
     if cfg.init_from is not None and plan.checkpoint is None:
         told = begin(gan, checkpoint(cfg.init_from), plan.config)

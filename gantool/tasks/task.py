@@ -70,6 +70,15 @@ class Task(nn.Module, ABC):
                 f"{CURES.get(self.entries, FILMS)}."
             )
 
+    def refuse_short(self, images: int) -> None:
+        """Raise ValueError for a training of so many images that ends before its last phase begins."""
+        if self.first_phase > images:
+            raise ValueError(
+                f"pretrain={self.first_phase}: what is learnt after so many images would never begin, as "
+                f"training ends at images={images}; give more images, or a smaller pretrain, such as "
+                f"{round(0.7 * images)}."
+            )
+
     def check(self, augment: Augment | None) -> None:
         """Raise ValueError for an augmentation that this task's images must not go through."""
 
