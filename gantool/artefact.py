@@ -109,7 +109,7 @@ def load(path: Path, trust: bool = False) -> tuple[GAN, DictConfig]:
     Raises ValueError for a file that is not ours, or would build somebody else's classes.
     """
     card = card_of(path)
-    if not trust:
+    if trust is not True:
         refuse_foreign_parts(card["config"])
     config: DictConfig = OmegaConf.create({**card["config"], **AT_REST})  # pyright: ignore
     gan = assemble(config, instantiate(config.task, _convert_="all"))

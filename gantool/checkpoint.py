@@ -114,7 +114,7 @@ def load(path: Path, trust: bool = False) -> tuple[GAN, DictConfig]:
     """
     checkpoint = read(path)
     plain = checkpoint["gantool"]["config"]
-    if not trust:
+    if trust is not True:
         refuse_foreign_parts(plain)
     config: DictConfig = OmegaConf.create(plain)  # pyright: ignore
     gan = assemble(config, instantiate(config.task, _convert_="all"))

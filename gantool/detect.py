@@ -196,7 +196,7 @@ def test_of(config: DictConfig, trust: bool) -> ImageSet:
     """What the run's own data hold to judge it by. Raises ValueError where they hold nothing."""
     if "test" not in config.data:
         raise ValueError("input=test: this run was not trained with data=one_class; give a folder of images.")
-    if not trust:
+    if trust is not True:
         refuse_foreign({"data": OmegaConf.to_container(config.data)})
     return instantiate(config.data.test)
 

@@ -15,7 +15,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from gantool import request
-from gantool.explain import explain, refuse_missing
+from gantool.explain import explain, refuse_flags, refuse_missing
 from gantool.mistakes import Mistake, stop
 from gantool.request import Request
 from gantool.sweeps import job, sweep
@@ -61,6 +61,7 @@ class Task:
 
         def work() -> Any:
             refuse_missing(config, self.wanted)
+            refuse_flags(config, self.wanted)
             return importlib.import_module(self.wanted.verb.module).main(cfg)
 
         # What main starts, such as the processes of DDP, shall not inherit our setting.
