@@ -94,6 +94,11 @@ def saved(run: Finished, space: Space, key: str, path: Path, label: Any) -> Chos
     if label is None and space.conditional and "label" in arrays:
         labels = torch.from_numpy(arrays["label"])
         labels = labels.float() if labels.is_floating_point() else labels.long()
+        classes = run.config.data.classes
+        if labels.ndim == 1 and not bool(((labels >= 0) & (labels < classes)).all()):
+            raise ValueError(
+                f"{key}={path} holds classes beyond the {classes} of this model (0 to {classes - 1})."
+            )
     else:
         labels = labels_for(label, range(len(values)), run.config)
     example = drawn(run.gan.task, [0], labels[:1], 0)["latent"]

@@ -10,7 +10,8 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from gantool import catalogue
-from gantool.build import refuse_foreign
+from gantool.artefact import card_of
+from gantool.build import refuse_foreign, whole
 from gantool.callbacks.evaluation import held_out_of, nothing_held_out
 from gantool.callbacks.evaluation import protocol as protocol_of
 from gantool.data.image_set import ImageSet
@@ -19,7 +20,8 @@ from gantool.gan import GAN
 from gantool.measure import Request, by_sight, measure
 from gantool.metrics.metric import Metric
 from gantool.metrics.sight import Sight
-from gantool.runs import checkpoint, find
+from gantool.resume import refuse_changed
+from gantool.runs import EXPORTED, checkpoint, find
 from gantool.subject import MOST, Subject, together
 from gantool.summary import lines
 from gantool.trained import load
@@ -37,10 +39,11 @@ def main(cfg: DictConfig) -> None:
 def evaluate(cfg: DictConfig, console: Console) -> list[Path]:
     """All chosen metrics of one checkpoint; answers the files with the numbers."""
     for key in ("count", "batch_size"):
-        value = cfg[key]
-        whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-        if not whole and value is not None:
-            raise ValueError(f"{key}={value}: give a whole number of 1 or more.")
+        if cfg[key] is not None:
+            whole(cfg, key, least=1)
+    whole(cfg, "seed", least=0)
+    if cfg.standing not in (True, False, "auto"):
+        raise ValueError(f"standing={cfg.standing}: give true, false or auto.")
     device, path = device_of(cfg.device), checkpoint(cfg.run)
     gan, config = load(path, cfg.trust)
     metrics = metrics_of(cfg, config)
@@ -71,10 +74,11 @@ def judged(
         for metric in metrics.values()
     ]
     size = cfg.batch_size or (together(config, True) if gan.task.translates else MOST[False])
-    subject = Subject(gan, config, images, cfg.seed, size, cfg.standing, cfg.truncation)
-    folder = Path(cfg.out) if cfg.out else find(cfg.run) / "metrics"
+    truncation = truncation_of(cfg, path)
+    subject = Subject(gan, config, images, cfg.seed, size, cfg.standing, truncation)
+    folder = place_of_numbers(cfg, path)
     folder.mkdir(parents=True, exist_ok=True)
-    narrow = "" if cfg.truncation is None else f"-truncation{cfg.truncation}"
+    narrow = "" if truncation is None else f"-truncation{truncation}"
     files: list[Path] = []
     for name, request, found in zip(metrics, requests, measure(requests, subject), strict=True):
         protocol = protocol_of(request.metric, subject)
@@ -83,16 +87,32 @@ def judged(
             "checkpoint": str(path),
             "images": gan.images,
             "seed": cfg.seed,
-            **({} if gan.task.translates else {"truncation": cfg.truncation}),
+            **({} if gan.task.translates else {"truncation": truncation}),
             "samples": request.count,
             **found.record,
             "protocol": protocol,
         }
         file = place_of(folder, f"{name}-{gan.images:09d}-seed{cfg.seed}{narrow}", record)
-        file.write_text(json.dumps(record, indent=1) + "\n")
+        beside = file.with_suffix(".part")
+        beside.write_text(json.dumps(record, indent=1) + "\n")
+        beside.replace(file)
         console.print(lines([*found.rows, ("Protocol", protocol), ("Numbers", str(file))]))
         files.append(file)
     return files
+
+
+def truncation_of(cfg: DictConfig, path: Path) -> float | None:
+    """What is asked for, or what an exported file has."""
+    if cfg.truncation is None and path.suffix == EXPORTED:
+        return card_of(path)["truncation"]["threshold"]
+    return cfg.truncation
+
+
+def place_of_numbers(cfg: DictConfig, path: Path) -> Path:
+    """The folder for them. Those of an exported file are none of the run's, wherever it lies."""
+    if cfg.out is not None:
+        return Path(str(cfg.out)).expanduser()
+    return find(cfg.run) / (f"metrics-{path.stem}" if path.suffix == EXPORTED else "metrics")
 
 
 def place_of(folder: Path, stem: str, record: dict[str, Any]) -> Path:
@@ -118,7 +138,7 @@ def metrics_of(cfg: DictConfig, config: DictConfig) -> dict[str, Metric]:
     chosen = cfg.metrics
     if not chosen:
         chosen = config.get("metrics")
-        if chosen and not cfg.trust:
+        if chosen and cfg.trust is not True:
             refuse_foreign({"metrics": OmegaConf.to_container(chosen)})
     if not chosen:
         names = ", ".join(catalogue.groups()["metrics"])
@@ -132,11 +152,18 @@ def metrics_of(cfg: DictConfig, config: DictConfig) -> dict[str, Metric]:
 def held_out(config: DictConfig, trust: bool, name: str) -> ImageSet:
     """What the training of a run never saw.
 
-    Raises ValueError where it saw everything, or anybody's code would make the images.
+    Raises ValueError where it saw everything, anybody's code would make the images, or there are others than
+    there were, so that others are held out.
     """
-    if not trust:
+    if trust is not True:
         refuse_foreign({"data": OmegaConf.to_container(config.data)})
     images = held_out_of(config)
     if images is None:
         raise ValueError(f"metrics={name}: in the training of this run {nothing_held_out(config.data)}")
+    if "shown" in config.data:
+        light = {"in_memory": False} if "in_memory" in config.data.set else {}
+        refuse_changed(
+            OmegaConf.to_container(config.data),  # pyright: ignore
+            {"shown": len(instantiate(config.data.set, **light))},
+        )
     return images

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+import numpy as np
 import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -175,7 +176,10 @@ def labels_for(label: Any, numbers: Sequence[int], config: DictConfig) -> Tensor
     classes, names = config.data.classes, list(config.data.names)
     if label is None:
         return torch.tensor([number % classes for number in numbers])
-    wanted = list(label) if OmegaConf.is_list(label) else [label]
+    if isinstance(label, Tensor | np.ndarray | np.generic):
+        label = label.tolist()
+    several = OmegaConf.is_list(label) or isinstance(label, list | tuple | range)
+    wanted = list(label) if several else [label]
     if not wanted:
         raise ValueError("label=[]: give a class, or several.")
     indices = [index_of(one, classes, names) for one in wanted]
@@ -185,7 +189,7 @@ def labels_for(label: Any, numbers: Sequence[int], config: DictConfig) -> Tensor
 def index_of(label: Any, classes: int, names: list[str]) -> int:
     if str(label) in names:
         return names.index(str(label))
-    if isinstance(label, int) and 0 <= label < classes:
+    if isinstance(label, int) and not isinstance(label, bool) and 0 <= label < classes:
         return label
     raise ValueError(f"label={label}: the classes are 0 to {classes - 1}: {', '.join(names)}.")
 
@@ -195,10 +199,12 @@ def set_of(config: DictConfig, trust: bool) -> ImageSet:
 
     Raises ValueError where anybody's code would make them, and where rows or captions now read differently.
     """
-    if not trust:
+    if trust is not True:
         refuse_foreign({"data": OmegaConf.to_container(config.data)})
     images: ImageSet = instantiate(config.data.set)
     facts = {name: value for name, value in images.facts.items() if name in READ}
+    if "shown" in config.data:
+        facts["shown"] = len(images)
     refuse_changed(OmegaConf.to_container(config.data), facts)  # pyright: ignore
     return images
 

@@ -13,6 +13,7 @@ from gantool.finished import device_of, evenly, generate, labels_of, settle
 from gantool.gan import GAN
 from gantool.layers.styled import Styled
 from gantool.runs import EXPORTED, checkpoint
+from gantool.standing import needs_standing_statistics
 from gantool.tasks.generation import Generation
 from gantool.tasks.task import moved
 from gantool.trained import load as opened
@@ -46,8 +47,9 @@ class Generator:
 
     def __init__(self, gan: GAN, config: DictConfig, card: dict[str, Any] | None = None):
         self.gan, self.config = gan, config
+        self.settled: tuple[int, float | None] | None = None  # seed and truncation of its statistics
         if not gan.task.translates:
-            settle(gan, evenly(config), seed=0, standing="auto")
+            self.settle(0, None)
         self.card = artefact.card(gan, config) if card is None else card
         self.classes: list[str] = self.card["classes"] if self.card["conditional"] else []
 
@@ -92,7 +94,16 @@ class Generator:
             raise ValueError("This generator makes images of images: use translate(images).")
         labels = labels_of(prompts.asked(label, prompt, None, self.config), count, self.config)
         with truncated(self.gan, truncation):
+            self.settle(seed, truncation)
             return torch.cat(list(generate(self.gan, labels, seed, batch_size, False)))
+
+    def settle(self, seed: int, truncation: float | None) -> None:
+        """Standing statistics, where an averaged generator needs them, as `gantool sample` takes them."""
+        if self.settled is None or (
+            self.settled != (seed, truncation) and needs_standing_statistics(self.gan)
+        ):
+            settle(self.gan, evenly(self.config), seed, standing="auto")
+            self.settled = seed, truncation
 
     @torch.no_grad()
     def translate(self, images: Tensor, direction: str | None = None) -> Tensor:

@@ -15,6 +15,7 @@ from torch.nn.functional import adaptive_max_pool2d
 from gantool.artefact import Absent
 from gantool.duel import apply
 from gantool.finished import device_of
+from gantool.layers.minibatch import MINGLING
 from gantool.layers.packed import Packed
 from gantool.layers.resolution import height_and_width
 from gantool.layers.weighted import is_weighted
@@ -79,7 +80,8 @@ class Features:
         Args:
             images: (N, C, H, W) in [-1, 1], of the size that D has learnt from.
             labels: (N,), for a D that is told the class.
-            batch_size: images of a pass.
+            batch_size: images of a pass; always 1 for a D that compares the images of a batch, so that the
+                features of an image depend on no other one.
 
         Raises ValueError for images of another shape, and for labels that are missing.
         """
@@ -87,6 +89,10 @@ class Features:
             raise ValueError(f"This D judges images of {list(self.shape)}, not {list(images.shape[1:])}.")
         if self.conditional and labels is None:
             raise ValueError("This D is told the class of an image: give labels=, too.")
+        if not len(images):
+            raise ValueError("There is no image to see anything in.")
+        if any(isinstance(module, MINGLING) for module in self.D.modules()):
+            batch_size = 1
         parts: list[Tensor] = []
         for start in range(0, len(images), batch_size):
             some = slice(start, start + batch_size)

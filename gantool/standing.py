@@ -16,9 +16,14 @@ BATCHES = 16  # enough for a mean and a variance per channel
 def needs_standing_statistics(gan: GAN) -> bool:
     """Averaged weights with batch norm.
 
-    The running statistics then belong to the weights of G, not to their average.
+    The running statistics then belong to the weights of G, not to their average. Where images are made of
+    images they are kept all the same: a translation depends on its checkpoint alone, not on other images.
     """
-    return gan.G_ema is not None and any(isinstance(module, _BatchNorm) for module in gan.G_ema.modules())
+    return (
+        not gan.task.translates
+        and gan.G_ema is not None
+        and any(isinstance(module, _BatchNorm) for module in gan.G_ema.modules())
+    )
 
 
 @torch.no_grad()

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -16,7 +17,9 @@ from small import MODELS, TRANSLATORS, batch_of, composed, small, trained
 import gantool
 from gantool import artefact
 from gantool.build import build
+from gantool.evaluate import evaluate
 from gantool.export import export
+from gantool.images import to_uint8
 from gantool.sample import main as sample
 from gantool.train import train
 
@@ -269,3 +272,43 @@ def test_a_generator_is_exported_when_its_data_are_gone(tmp_path: Path):
     shutil.rmtree(tmp_path / "in")
     out = export(composed(f"run={tmp_path / 'run'}", name="export"), QUIET)
     assert artefact.card_of(out)["data"]["content"] is None
+
+
+def test_numbers_of_a_truncated_file_are_none_of_its_runs(run: Path):
+    out = exported(run, "truncation=0.5")
+    cfg = composed(f"run={out}", "metrics=kid_random", "count=8", "device=cpu", name="evaluate")
+    [file] = evaluate(cfg, QUIET)
+    assert file.parent == run / f"metrics-{out.stem}"
+    record = json.loads(file.read_text())
+    assert record["truncation"] == 0.5
+    assert "truncation 0.5" in record["protocol"]
+
+
+def test_labels_may_be_anything_that_lists_numbers(tmp_path: Path):
+    assert trained(tmp_path, "model=cgan", "images=8") == 0
+    G = gantool.load(str(tmp_path))
+    expected = torch.cat([G.sample(4, label=0)[::2], G.sample(4, label=1)[1::2]])[[0, 2, 1, 3]]
+    for label in ([0, 1], (0, 1), range(2), torch.tensor([0, 1]), np.array([0, 1])):
+        torch.testing.assert_close(G.sample(4, label=label), expected, atol=1e-6, rtol=0)
+    torch.testing.assert_close(G.sample(2, label=np.int64(1)), G.sample(2, label=1))
+    with pytest.raises(ValueError, match="label=True: the classes are 0 to 9"):
+        G.sample(1, label=True)
+
+
+@pytest.mark.parametrize("words", [["seed=5"], ["seed=5", "truncation=0.5"], ["seed=0"]])
+def test_in_python_as_by_command_whatever_was_asked_before(words: list[str], tmp_path: Path):
+    assert trained(tmp_path / "run", "images=64", "ema=32") == 0
+    sample(composed(f"run={tmp_path / 'run'}", f"out={tmp_path / 'out'}", "count=4", *words, name="sample"))
+    files = sorted((tmp_path / "out").glob("0*.png"))
+    expected = np.stack([np.asarray(Image.open(file)) for file in files])
+    G = gantool.load(str(tmp_path / "run"))
+    G.sample(3, seed=1, truncation=2.0)
+    asked = dict(word.split("=") for word in words)
+    truncation = float(asked["truncation"]) if "truncation" in asked else None
+    made = to_uint8(G.sample(4, seed=int(asked["seed"]), truncation=truncation))
+    assert np.abs(made.astype(int) - expected).max() <= 1
+
+
+def test_a_repository_holds_what_gantool_opens_again(run: Path):
+    with pytest.raises(ValueError, match="hub=ada/digits: .* format=safetensors"):
+        exported(run, "hub=ada/digits", "format=onnx")

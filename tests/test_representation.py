@@ -68,3 +68,14 @@ def test_what_has_no_single_judge_of_images_is_refused(tmp_path: Path):
     assert trained(tmp_path / "b", "model=pix2pix", "images=8") == 0
     with pytest.raises(ValueError, match="judges one image at a time"):
         gantool.features(str(tmp_path / "b"))
+
+
+def test_features_of_an_image_depend_on_no_other_one(tmp_path: Path):
+    assert trained(tmp_path, "images=8", "model.D.minibatch=stddev") == 0
+    see = gantool.features(str(tmp_path), device="cpu")
+    images = torch.rand(5, 3, 16, 16) * 2 - 1
+    whole = see(images)
+    assert torch.equal(see(images, batch_size=2), whole)
+    assert torch.equal(see(images[:1]), whole[:1])
+    with pytest.raises(ValueError, match="no image"):
+        see(images[:0])

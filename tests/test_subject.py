@@ -10,6 +10,7 @@ from small import batch_of, composed, small, trained
 import gantool
 from gantool.build import build
 from gantool.callbacks import samples
+from gantool.finished import set_of
 from gantool.subject import Subject
 from gantool.trained import load
 
@@ -43,3 +44,13 @@ def test_parts_of_piles_of_unequal_lengths_are_all_there():
     parts = list(samples.pieces(batch, 2))
     assert [sorted(part) for part in parts] == [["a", "b"], ["a"], ["a"]]
     assert torch.cat([part["a"] for part in parts]).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_what_translates_is_measured_as_it_translates(tmp_path: Path):
+    """Whatever images it is measured on: its norms keep what the checkpoint says."""
+    assert trained(tmp_path, "model=srresnet", "images=24", "ema=16") == 0
+    gan, config = load(tmp_path / "checkpoints" / "last.ckpt")
+    assert any(isinstance(module, torch.nn.BatchNorm2d) for module in gan.generator.modules())
+    G = Subject(gan, config, set_of(config, False), seed=0, together=4).generator()
+    for name, value in gan.generator.state_dict().items():
+        assert torch.equal(G.state_dict()[name], value), name

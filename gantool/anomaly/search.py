@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gantool.duel import Duel, named
 from gantool.finished import Finished, drawn
-from gantool.layers.minibatch import MinibatchDiscrimination, MinibatchStandardDeviation
+from gantool.layers.minibatch import MINGLING
 from gantool.layers.packed import Packed
 from gantool.layers.weighted import weighted
 from gantool.losses.feature_matching import features
@@ -21,7 +21,6 @@ from gantool.spaces import Space
 from gantool.tasks.task import Scored, moved
 
 RATE = 0.03  # of Adam
-MINGLING = (MinibatchDiscrimination, MinibatchStandardDeviation)  # layers that compare images of a batch
 
 
 @final

@@ -84,3 +84,6 @@ class MinibatchDiscrimination(nn.Module):
         close = (-distance).exp().sum(1) - 1  # (N, B); each sample is at distance 0 of itself
         closeness = (close + self.bias).view(len(x), self.kernels, *[1] * (x.ndim - 2))
         return torch.cat([x, closeness.expand(-1, -1, *x.shape[2:])], 1)
+
+
+MINGLING = (MinibatchStandardDeviation, MinibatchDiscrimination)  # layers that compare the images of a batch
