@@ -1,6 +1,7 @@
 """gantool sample: images from a trained generator."""
 
 import io
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ from gantool.images import MODES, picture_of, save, to_uint8
 from gantool.outlets import Labels, Outlet, outlet
 from gantool.spaces import space_of
 
+LATENTS = "latents"  # .npz, as verbs write them
+LONGEST = 40  # letters of a name
 MOST = 256  # images on a grid: 16 by 16 of 1024 pixels are 800 MB in memory
 
 
@@ -31,8 +34,12 @@ def main(cfg: DictConfig) -> None:
 
     Raises ValueError for labels that the model does not know, and for an archive that exists.
     """
-    if not isinstance(cfg.count, int) or cfg.count < 1:
+    if not isinstance(cfg.count, int) or isinstance(cfg.count, bool) or cfg.count < 1:
         raise ValueError(f"count={cfg.count}: give the number of images, 1 or more.")
+    if cfg.columns is not None:
+        whole(cfg, "columns", least=1)
+    if cfg.latents is not None and not isinstance(cfg.latents, str):
+        raise ValueError(f"latents={cfg.latents}: name a file of latents.")
     if not cfg.grid and not cfg.singles:
         raise ValueError("grid=false singles=false leaves nothing to write.")
     whole(cfg, "shard", least=1)
@@ -47,8 +54,11 @@ def main(cfg: DictConfig) -> None:
     below = captions_of(cfg, run, asked, labels)
     with shown(batches, len(labels)) as images:
         write_images(cfg, images, place, below)
+    if cfg.out is None and not cfg.dataset:
+        forget(place, len(labels))
     some = f", the first {MOST} in {place.grid().name}" if cfg.grid and len(labels) > MOST else ""
-    tell(f"{len(labels)} images{some} of {run.moment}: {place.path}{place.use()}")
+    count = len(labels) if cfg.singles else min(MOST, len(labels))
+    tell(f"{count} images{some} of {run.moment}: {place.path}{place.use()}")
 
 
 def of_seed(cfg: DictConfig, run: Finished, label: Any) -> tuple[Tensor, Iterator[Tensor]]:
@@ -97,12 +107,30 @@ def captions_of(cfg: DictConfig, run: Finished, asked: Any, labels: Tensor) -> l
 def place_of(cfg: DictConfig, run: Finished, labels: Tensor) -> Outlet:
     known = Labels(labels, list(run.config.data.names)) if run.config.task.get("conditional") else None
     name = "set" if cfg.dataset else "samples"
-    ending = f"seed{cfg.seed}" if cfg.latents is None else f"of-{Path(cfg.latents).stem}"
+    ending = f"seed{cfg.seed}" if cfg.latents is None else f"of-{named(Path(cfg.latents))}"
+    ending += "".join(f"-{slug(cfg[key])}" for key in ("label", "prompt", "prompts") if cfg[key] is not None)
     place = outlet(run.place(cfg.out, name, ending), cfg.dataset, known, len(labels), cfg.shard)
     if not cfg.singles and place.use():
         raise ValueError(f"singles=false leaves nothing to write into {place.path}; leave it out.")
     place.check()
     return place
+
+
+def named(file: Path) -> str:
+    """Of a file of latents: of those of a projection, the name of their folder tells more."""
+    return file.absolute().parent.name if file.stem == LATENTS else file.stem
+
+
+def slug(asked: Any) -> str:
+    """What is asked for, as part of the name of a folder."""
+    return "-".join(re.findall(r"\w+", str(asked)))[:LONGEST]
+
+
+def forget(place: Outlet, count: int) -> None:
+    """Delete single images of an earlier, larger sample in the same folder."""
+    for file in place.path.glob("*.png"):
+        if file.stem.isdecimal() and int(file.stem) >= count:
+            file.unlink()
 
 
 # What is written.

@@ -612,3 +612,19 @@ def test_every_key_of_these_verbs_is_read_by_somebody():
         code += (root / "gantool" / "prompts.py").read_text() if "wanted(cfg, " in code else ""
         for key in composed(name=name):
             assert f"cfg.{key}" in code or f'whole(cfg, "{key}"' in code, f"nobody reads {key} of {name}"
+
+
+def test_a_folder_by_default_holds_one_request(tmp_path: Path):
+    run = tmp_path / "run"
+    assert trained(run, "images=8") == 0
+    sample.main(composed(f"run={run}", "count=5", "device=cpu", name="sample"))
+    [folder] = {path.parent for path in run.glob("samples-*/000004.png")}
+    sample.main(composed(f"run={run}", "count=2", "device=cpu", name="sample"))
+    assert sorted(path.name for path in folder.glob("0*.png")) == ["000000.png", "000001.png"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"), [("balanced", "balanced"), ([0, "a b"], "0-a-b"), ("x" * 90, "x" * 40)]
+)
+def test_what_is_asked_for_is_part_of_the_folders_name(asked: object, named: str):
+    assert sample.slug(asked) == named
