@@ -44,6 +44,8 @@ def export(cfg: DictConfig, console: Console) -> Path:
         hub.check(cfg.hub)
     path = checkpoint(str(cfg.run))
     form: Format = instantiate(cfg.format)
+    if cfg.hub is not None and form.suffix != EXPORTED:
+        raise ValueError(f"hub={cfg.hub}: a repository holds what gantool opens again: format=safetensors.")
     gan, config = load(path, cfg.trust)
     truncate(gan, cfg.truncation, cfg.truncation_layers)
     card = card_of(cfg, gan, config, path)
@@ -124,7 +126,7 @@ def content_of(config: DictConfig, trust: bool) -> str | None:
     plain: Any = OmegaConf.to_container(config.data.set)
     if "://" in str(plain):
         return None
-    if not trust:
+    if trust is not True:
         refuse_foreign({"data": {"set": plain}})
     try:
         return content(instantiate(plain))

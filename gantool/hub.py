@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shlex
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -12,7 +13,7 @@ NAME = "model"  # of the exported file
 WEIGHTS = f"{NAME}.safetensors"
 README, CARD, PICTURE = "README.md", "config.json", "samples.png"
 BESIDE = (README, CARD, PICTURE)  # the exported file
-KINDS = {True: "image-to-image", False: "unconditional-image-generation"}  # by whether images come in
+NAMES = ("classes", "names")  # of the card: no folders, whatever they look like
 
 
 def check(repo: Any) -> str:
@@ -39,7 +40,7 @@ def public(card: dict[str, Any]) -> dict[str, Any]:
 
     def shown(value: Any) -> Any:
         if isinstance(value, dict):
-            return {key: shown(inner) for key, inner in value.items()}
+            return {key: inner if key in NAMES else shown(inner) for key, inner in value.items()}
         if isinstance(value, list):
             return [shown(inner) for inner in value]
         if isinstance(value, str):
@@ -91,7 +92,7 @@ def readme(repo: str, card: dict[str, Any], illustrated: bool) -> str:
     }
     front = {
         "library_name": "gantool",
-        "pipeline_tag": KINDS[translates],
+        "pipeline_tag": kind_of(card),
         "license": card.get("licence"),
         "tags": ["gan", "gantool", str(family).replace("_", "-")],
     }
@@ -106,10 +107,17 @@ def readme(repo: str, card: dict[str, Any], illustrated: bool) -> str:
         f"images = G.{call}  # (N, C, H, W) in [-1, 1]\n```",
         "## Facts",
         "| | |\n|---|---|\n"
-        + "\n".join(f"| {name} | {value} |" for name, value in facts.items() if value is not None),
+        + "\n".join(f"| {name} | {cell(value)} |" for name, value in facts.items() if value is not None),
         *measured(card.get("metrics") or []),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def kind_of(card: dict[str, Any]) -> str:
+    """The Hub's name of what the generator does."""
+    if card["prior"] is None:
+        return "image-to-image"
+    return "text-to-image" if "words" in card["config"]["task"] else "unconditional-image-generation"
 
 
 def measured(records: list[dict[str, Any]]) -> list[str]:
@@ -134,7 +142,8 @@ def push(file: Path, repo: str, private: bool) -> str:
     from huggingface_hub import HfApi, get_token
 
     folder, names = file.parent, [file.name, *BESIDE]
-    later = f"later: hf upload {repo} {folder} --include {' --include '.join(names)}"
+    words = ["hf", "upload", repo, str(folder), *(word for name in names for word in ("--include", name))]
+    later = f"later: {shlex.join(words)}"
     if get_token() is None:
         return f"not pushed, as there is no token (hf auth login, or HF_TOKEN); {later}"
     try:
@@ -168,6 +177,11 @@ def failures() -> tuple[type[Exception], ...]:
     from huggingface_hub.errors import HfHubHTTPError
 
     return HfHubHTTPError.__bases__  # pyright: ignore
+
+
+def cell(value: Any) -> str:
+    """Within a table of Markdown."""
+    return " ".join(str(value).split()).replace("|", "\\|")
 
 
 def first_line(error: Exception) -> str:

@@ -149,3 +149,12 @@ def test_a_repository_that_cannot_be_reached_is_named(monkeypatch: pytest.Monkey
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
     with pytest.raises(ValueError, match=f"^hf://{REPO}: model.safetensors could not be fetched: no route$"):
         gantool.load(f"hf://{REPO}")
+
+
+def test_class_names_keep_their_slashes_and_break_no_table():
+    card = {
+        "classes": ["/m/01", "a|b"],
+        "config": {"data": {"names": ["/m/01", "~x"], "path": "/home/ada/x"}},
+    }
+    assert hub.public(card) == card | {"config": {"data": {"names": ["/m/01", "~x"], "path": "x"}}}
+    assert hub.cell("a|b\nc") == "a\\|b c"

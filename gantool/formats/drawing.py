@@ -16,6 +16,9 @@ from gantool.layers.noisy import Noisy
 from gantool.layers.padded import Padded
 from gantool.layers.progressive import Level
 from gantool.layers.resolution import height_and_width
+from gantool.priors import Truncated
+from gantool.seeds import mix
+from gantool.tasks.generation import Generation
 from gantool.tasks.task import Task
 
 BATCH = 2  # of the example; one alone would be taken for all
@@ -46,6 +49,7 @@ class Drawing:
         dynamic: which of their dimensions may change, as torch.export wants to be told.
         multiple: that height and width of a source must be of.
         silenced: noise that the generator had is left out.
+        within: the range of latents that are truncated, which whoever draws them has to heed; None = any.
     """
 
     module: nn.Module
@@ -53,6 +57,7 @@ class Drawing:
     dynamic: tuple[Any, ...]
     multiple: int = 1
     silenced: bool = False
+    within: float | None = None
 
     def others(self, count: int) -> dict[str, Tensor]:
         """As many inputs of the same kind, and sources a little larger."""
@@ -71,7 +76,12 @@ class Drawing:
         """What it takes, for people."""
         if "source" not in self.inputs:
             sizes = {name: ["N", *map(str, value.shape[1:])] for name, value in self.inputs.items()}
-            return [("Takes", ", ".join(f"{name} ({', '.join(size)})" for name, size in sizes.items()))]
+            takes = [("Takes", ", ".join(f"{name} ({', '.join(size)})" for name, size in sizes.items()))]
+            if self.within is not None:
+                takes.append(
+                    ("Truncated", f"draw each number of latent again until it is within ±{self.within:g}")
+                )
+            return takes
         sides = "" if self.multiple == 1 else f", H and W multiples of {self.multiple}"
         rows = [("Takes", f"source (N, {self.inputs['source'].shape[1]}, H, W){sides}")]
         return [*rows, ("Noise", "the generator's own is left out")] if self.silenced else rows
@@ -99,7 +109,9 @@ def of_latents(subject: Subject) -> Drawing:
     used = {name: value for name, value in values.items() if name != "label" or card["conditional"]}
     module = OfLatents(gan.task, gan.generator, tuple(used)).eval()
     batch = Dim("batch", min=1, max=MOST)
-    return Drawing(module, used, (tuple({0: batch} for _ in used),))
+    prior = gan.task.prior if isinstance(gan.task, Generation) else None
+    within = prior.threshold if isinstance(prior, Truncated) else None
+    return Drawing(module, used, (tuple({0: batch} for _ in used),), within=within)
 
 
 def of_images(subject: Subject) -> Drawing:
@@ -113,7 +125,7 @@ def of_images(subject: Subject) -> Drawing:
     sides = [-(-side // scale // multiple) for side in height_and_width(card["resolution"])]
     height, width = (max(2, side) * multiple for side in sides)  # what is 1 wide is so for ever
     channels = card["channels"] if subject.direction == "ba" else card["source_channels"] or card["channels"]
-    chance = torch.Generator().manual_seed(subject.seed)
+    chance = torch.Generator().manual_seed(mix(subject.seed, "export") >> 1)
     source = torch.rand(BATCH, channels, height, width, generator=chance) * 2 - 1
     free = {0: Dim("batch", min=1, max=MOST), 2: side("height", multiple), 3: side("width", multiple)}
     return Drawing(network, {"source": source}, (free,), multiple, silenced)
