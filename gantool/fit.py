@@ -18,7 +18,7 @@ from rich.markup import escape
 
 from gantool import machine, memory, processes, protocols, summary, surroundings
 from gantool.batches import schedule_of, sizes
-from gantool.build import build
+from gantool.build import build, whole
 from gantool.callbacks.checkpoints import Checkpoints, refuse_small, still_needed
 from gantool.callbacks.curves import Curves
 from gantool.callbacks.doctor import doctor_of
@@ -60,7 +60,7 @@ def fit(plan: Plan, images: ImageSet, console: Console, command: list[str]) -> i
     speaks = machine.speaks(cfg)
     gan = build(cfg)
     gan.task.suit(images.entries)
-    gan.task.refuse_short(cfg.images)
+    refuse_short(cfg)
     gan.objective.prepare()
     if cfg.init_from is not None and plan.checkpoint is None:
         told = begin(gan, checkpoint(cfg.init_from), plan.config)
@@ -109,6 +109,19 @@ def fit(plan: Plan, images: ImageSet, console: Console, command: list[str]) -> i
             resume = f"Stopped by {stop.received.name}; go on with: gantool train resume={folder}"
             console.print(resume, highlight=False, soft_wrap=True)
     return stop.exit_code
+
+
+def refuse_short(cfg: DictConfig) -> None:
+    """Raise ValueError for a training of several phases that ends before its last one begins."""
+    if cfg.get("pretrain") is None:
+        return
+    whole(cfg, "pretrain", least=0)
+    if cfg.pretrain > cfg.images:
+        raise ValueError(
+            f"pretrain={cfg.pretrain}: what is learnt after so many images would never begin, as training "
+            f"ends at images={cfg.images}; give more images, or a smaller pretrain, such as "
+            f"{round(0.7 * cfg.images)}."
+        )
 
 
 def prepare(

@@ -315,5 +315,12 @@ def test_a_count_that_means_nothing_is_refused(tmp_path: Path):
         run(tmp_path, "model=ganomaly", "metrics=anomaly", "metrics.anomaly.count=1")
 
 
+def test_phases_that_would_never_begin_are_refused(tmp_path: Path):
+    with pytest.raises(ValueError, match="pretrain=17: .* training ends at images=16; .* such as 11"):
+        run(tmp_path, "model=f_anogan", "images=16", "pretrain=17")
+    with pytest.raises(ValueError, match="pretrain=1.5: give a whole number of 0 or more"):
+        trained(tmp_path, "model=srresnet", "+pretrain=1.5")
+
+
 def test_without_the_data_of_one_class_f_anogan_trains_as_any_other(tmp_path: Path):
     assert trained(tmp_path, "model=f_anogan", "images=16") == 0

@@ -49,7 +49,7 @@ class Encoding(Generation):
                 f"pretrain={pretrain}: give the images of the GAN before the encoder learns, 0 or more."
             )
         inverted(self.G)
-        self.pretrain = self.first_phase = pretrain
+        self.pretrain = pretrain
         self.kappa = kappa
         self.encodes = self.learnt = False
 

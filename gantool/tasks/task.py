@@ -49,7 +49,6 @@ class Task(nn.Module, ABC):
     entries: tuple[str, ...] = ("image",)  # that a batch must hold
     compares: tuple[str, ...] = ()  # the names of `compared`
     judges: bool = False  # whether it learns to tell abnormal images
-    first_phase: int = 0  # images before the last of what it learns is begun
 
     @property
     def translates(self) -> bool:
@@ -68,15 +67,6 @@ class Task(nn.Module, ABC):
             raise ValueError(
                 f"This model learns from {needs}, but this data set holds {there}: choose "
                 f"{CURES.get(self.entries, FILMS)}."
-            )
-
-    def refuse_short(self, images: int) -> None:
-        """Raise ValueError for a training of so many images that ends before its last phase begins."""
-        if self.first_phase > images:
-            raise ValueError(
-                f"pretrain={self.first_phase}: what is learnt after so many images would never begin, as "
-                f"training ends at images={images}; give more images, or a smaller pretrain, such as "
-                f"{round(0.7 * images)}."
             )
 
     def check(self, augment: Augment | None) -> None:
