@@ -46,6 +46,8 @@ FREE = (
     "trainer.sync_batchnorm",
     "trust",
 )
+EVENTS = tuple(f"gantool.schedules.{name}" for name in ("Switch", "Steps", "Phases"))
+LATE = {"data.shown"}  # what the configurations of older runs do not say
 LONGEST = 60  # letters of a value in a message
 PLACE = "trainer"  # a group that may change: what is free of it does, the precision stays
 
@@ -87,11 +89,18 @@ def refuse_changed(before: dict[str, Any], now: dict[str, Any]) -> None:
         now: what the set says of itself, see `data.module.summary`.
     """
     for key, value in now.items():
-        if key != "examples" and key in before and before[key] != value:
+        if key == "examples" or key not in before or before[key] == value:
+            continue
+        if key == "shown":
             raise ValueError(
-                f"The data is not what this run began with: its {key} are {short(value)}, they were "
-                f"{short(before[key])}; bring back the old data, or begin a new run with init_from."
+                f"data.hold_out={before.get('hold_out')}: the data set now holds {value} images that are not "
+                f"held out, there were {before[key]}: which ones are held out would change; bring back the "
+                "old data, or begin a new run with init_from."
             )
+        raise ValueError(
+            f"The data is not what this run began with: its {key} are {short(value)}, they were "
+            f"{short(before[key])}; bring back the old data, or begin a new run with init_from."
+        )
 
 
 def short(value: Any) -> str:
@@ -108,6 +117,7 @@ def same_run(stored: dict[str, Any], composed: dict[str, Any]) -> None:
         flat({name: value for name, value in it.items() if name != "groups"}) for it in (stored, composed)
     )
     moved = set(lengths(stored)) & set(lengths(composed))
+    moved |= LATE - before.keys()
     for key in sorted(before.keys() | now.keys()):
         if not free(key) and key not in moved and before.get(key) != now.get(key):
             raise ValueError(
@@ -117,11 +127,18 @@ def same_run(stored: dict[str, Any], composed: dict[str, Any]) -> None:
 
 
 def lengths(config: dict[str, Any]) -> list[str]:
-    """Keys of schedules that end with the run: `images: ${images}` before it was resolved."""
+    """Keys of schedules that end with the run: `images: ${images}` before it was resolved.
+
+    A moment at which something happens, such as `${pretrain}`, is none, even where it is the end of the run.
+    """
+    leaves = flat(config)
     return [
         k
-        for k, value in flat(config).items()
-        if k.endswith(".images") and k != "data.images" and value == config["images"]
+        for k, value in leaves.items()
+        if k.endswith(".images")
+        and k != "data.images"
+        and value == config["images"]
+        and leaves.get(f"{k.removesuffix('images')}_target_") not in EVENTS
     ]
 
 

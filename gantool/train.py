@@ -92,6 +92,8 @@ def planned(cfg: DictConfig, folder: Path, overrides: list[str]) -> tuple[Plan, 
     machine.check(cfg)
     images: ImageSet = instantiate(cfg.data.set)
     facts = facts_of(images)
+    if cfg.data.get("hold_out", 0) != 0:
+        facts["shown"] = len(images)  # chance holds others out of another number
     if stored is None:
         refuse_typed(cfg, overrides, facts)
     else:
@@ -134,7 +136,7 @@ def find_checkpoint(cfg: DictConfig, folder: Path) -> tuple[Path | None, dict[st
     else:
         last = checkpoint_of(cfg.resume)
     stored = checkpoint.read(last)
-    if not cfg.trust:
+    if cfg.trust is not True:
         refuse_foreign(stored["gantool"]["config"])
     return last, stored
 

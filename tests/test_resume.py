@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from image_files import _clean_slate, noise, save  # noqa: F401  # a fixture
 from pytorch_lightning import Callback, Trainer
 from rich.console import Console
 from small import MODELS, composed, small, trained
@@ -181,6 +182,20 @@ def test_a_learning_rate_that_falls_over_the_run_falls_over_the_longer_run(tmp_p
     trained(tmp_path, "optimizer=wgan_gp", "images=160", "resume=auto")
 
 
+def test_a_phase_that_begins_where_the_run_ended_begins_there_in_the_longer_run(tmp_path: Path):
+    plan = ["model=srgan", "pretrain=16", "data.hold_out=0"]  # nor rows of evaluations
+    trained(tmp_path, *plan, "images=16")
+    stored = last(tmp_path)["gantool"]["config"]
+    config = continued(stored, composed("images=32"), ["images=32"])
+    assert config.loss.adversarial.weight.images == 16
+    assert config.optimizer.G.lr.images == config.optimizer.D.forget.images == 16
+    trained(tmp_path, *plan, "images=32", "resume=auto", "log_every=1")
+    with (tmp_path / "metrics.csv").open() as file:
+        played = {int(row["images"]): bool(row.get("D/adversarial")) for row in csv.DictReader(file)}
+    assert played[24]
+    assert played[32]
+
+
 def test_only_what_leaves_the_run_the_same_may_change():
     stored = {"images": 10, "n_critic": 1, "trainer": {"devices": 1}, "data": {"root": "a"}}
     composed_now = composed("images=20", "data=mnist", "data.root=b", "n_critic=2")
@@ -283,6 +298,41 @@ def test_captions_that_now_say_other_words_are_refused(tmp_path: Path):
         train("images=16", "resume=auto")
     assert len(str(error.value)) < 400
     assert same(before, last(tmp_path / "run"))
+
+
+def test_another_number_of_images_would_hold_others_out_and_is_refused(tmp_path: Path):
+    for number in range(6):
+        save(tmp_path / "in" / f"{number}.png", noise(16, 16))
+    settings = [
+        "data=folder",
+        f"data.path={tmp_path / 'in'}",
+        "data.workers=0",
+        "logger=none",
+        "batch_size=2",
+    ]
+    settings += ["model.G.width=4", "model.D.width=4", "samples=2", "trainer.accelerator=cpu"]
+
+    def train(folder: str, *more: str) -> int:
+        return verb.train(composed(*settings, *more), tmp_path / folder, list(more), Console(quiet=True))
+
+    for folder, more in (("held", ["data.hold_out=2"]), ("all", [])):
+        assert train(folder, "images=4", *more) == 0
+    save(tmp_path / "in" / "new.png", noise(16, 16))
+    assert train("all", "images=8", "resume=auto") == 0
+    for resume in ("resume=auto", f"resume={tmp_path / 'held'}"):
+        again = ["images=8", resume] + (["data.hold_out=2"] if resume == "resume=auto" else [])
+        with pytest.raises(ValueError, match=r"data\.hold_out=2: .* holds 5 images .* there were 4"):
+            train("held", *again)
+    (tmp_path / "in" / "new.png").unlink()
+    assert train("held", "images=8", "resume=auto", "data.hold_out=2") == 0
+
+
+def test_a_run_that_began_before_their_number_was_known_goes_on():
+    now = {"data": {"hold_out": 2, "shown": 4}}
+    refuse_changed({"hold_out": 2}, now["data"])
+    same_run({"images": 5, "data": {"hold_out": 2}}, {"images": 5, **now})
+    with pytest.raises(ValueError, match=r"data\.shown=4"):
+        same_run({"images": 5, **now}, {"images": 5, "data": {"hold_out": 2, "shown": 5}})
 
 
 def test_facts_that_a_run_does_not_know_yet_and_examples_may_differ():
