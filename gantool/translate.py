@@ -1,5 +1,6 @@
 """gantool translate: images or videos, by a trained generator that makes the ones of the others."""
 
+import os
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
@@ -40,7 +41,9 @@ def main(cfg: DictConfig) -> None:
     out, results = run.place(cfg.out, "translated", ending), results_of(names)
     if is_video(out.name):  # which check() allows for one video alone
         out, results = out.parent, [out.name]
-    refuse_loss(cfg, place, out, results)
+    refuse_loss(
+        cfg, place, out, results, [source.path / name for name in names] if place.is_dir() else [place]
+    )
 
     far, corrupt = 0, dict[str, str]()
     with bar("Translating", length(source, names)) as advance:
@@ -160,7 +163,7 @@ def results_of(names: list[str]) -> list[str]:
     ]
 
 
-def refuse_loss(cfg: DictConfig, place: Path, out: Path, results: list[str]) -> None:
+def refuse_loss(cfg: DictConfig, place: Path, out: Path, results: list[str], sources: list[Path]) -> None:
     """Raise ValueError where results would take the place of sources, of other files or of each other."""
     if out.is_file():
         raise ValueError(f"out={out} is a file; give a folder.")
@@ -172,14 +175,37 @@ def refuse_loss(cfg: DictConfig, place: Path, out: Path, results: list[str]) -> 
     for name in written:
         if not (out / name).resolve().is_relative_to(out.resolve()):
             raise ValueError(f"input={place}: {name} would be written outside of {out}; rename it.")
+    refuse_clash(place, out, written)
     there = [name for name in written if (out / name).exists()]
-    if any((out / name).samefile(place) for name in there):
-        raise ValueError(f"out={out}: the result would replace its source, {place}; give another folder.")
+    own = {path.resolve() for path in sources} if there else set[Path]()
+    if lost := [path for path in (out / name for name in there) if path.resolve() in own]:
+        raise ValueError(f"out={out}: the result would replace its source, {lost[0]}; give another folder.")
     if there and not cfg.overwrite:
         raise ValueError(
             f"{out} holds {len(there)} of {len(written)} results already, such as {there[0]}; give another "
             "out, or overwrite=true."
         )
+
+
+def refuse_clash(place: Path, out: Path, written: list[str]) -> None:
+    """Raise ValueError where a result would be another one, a folder of others, or one of the sources."""
+    taken = set[str]()
+    for name in written:
+        if name.casefold() in taken:  # some file systems know no case
+            raise ValueError(f"input={place}: two results would be {name}; rename one of their sources.")
+        taken.add(name.casefold())
+    for name in written:
+        if place.is_dir() and (out / name).resolve().is_relative_to(place.resolve()):
+            raise ValueError(f"out={out}: {name} would join its sources in {place}; give another folder.")
+        for folder in PurePosixPath(name).parents[:-1]:
+            if folder.as_posix().casefold() in taken:
+                raise ValueError(
+                    f"input={place}: {folder} would be a result, and the folder of {name}; rename it."
+                )
+            if (out / folder).is_file():
+                raise ValueError(f"out={out}: {folder} is a file there, no folder; give another out.")
+        if (out / name).is_dir():
+            raise ValueError(f"out={out}: {name} is a folder there, no file; give another out.")
 
 
 def length(source: Source, names: list[str]) -> int | None:
@@ -206,11 +232,17 @@ def read(source: Source, name: str) -> np.ndarray:
 
 
 def write(picture: np.ndarray, path: Path) -> None:
+    """The file appears, or is replaced, when it is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if picture.dtype == np.uint16:
-        Image.fromarray(picture[:, :, 0]).save(path)
-    else:
-        save(picture, path)
+    beside = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        if picture.dtype == np.uint16:
+            Image.fromarray(picture[:, :, 0]).save(beside)
+        else:
+            save(picture, beside)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def report(corrupt: dict[str, str], total: int, place: Path) -> None:

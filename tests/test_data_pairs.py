@@ -147,6 +147,8 @@ def test_jitter_enlarges_images_and_cuts_them_to_size(sides: dict[str, str]):
         ("hold_out", -1),
         ("on_corrupt", "ignore"),
         ("in_memory", "maybe"),
+        ("memory", "2GB"),
+        ("memory", -1),
         ("source", "nowhere"),
         ("target", "nowhere"),
     ],
@@ -160,6 +162,14 @@ def test_an_empty_folder_is_named(sides: dict[str, str], root: Path):
     assert "data.source=" in refused(pairs, **{**sides, "source": str(root / "empty")})
     below = {"path": str(root), "source": "photo", "target": "emptiness"}
     assert f"data.target=emptiness in {root} holds no images" in refused(pairs, **below)
+
+
+@pytest.mark.parametrize("source", ["./photo", "photo/.", "far/../photo", "./photo/"])
+def test_a_folder_may_be_written_in_any_way(source: str, sides: dict[str, str], root: Path):
+    images = pairs(path=str(root), source=source, target="./drawing")
+    assert (everything(images, "source") == everything(pairs(**sides), "source")).all()
+    (root / "pairs.csv").write_text("cat.png,dog.png\n")
+    assert len(pairs(path=str(root), source=source, target="./drawing", table=str(root / "pairs.csv"))) == 1
 
 
 @pytest.mark.parametrize("data", ["pairs", "two_folders", "superres"])
@@ -220,6 +230,27 @@ def test_a_table_names_partners(root: Path):
         assert (everything(images, "target")[position] == of_file(root / "y" / f"{other}.png")).all()
 
 
+def test_a_pair_that_a_table_repeats_is_one_pair(root: Path, caplog: pytest.LogCaptureFixture):
+    fill(root, "1.png", "2.png", "3.png")
+    (root / "pairs.csv").write_text("1.png,2.png\n2.png,3.png\n1.png,./2.png\n1.png,3.png\n2.png,3.png\n")
+    images = pairs(table=str(root / "pairs.csv"))
+    assert len(images) == 3
+    assert (everything(images, "target") == [of_file(root / f"{k}.png") for k in (2, 3, 3)]).all()
+    assert "2 of 5 rows of data.table=" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("first", "told"), [("Source,Target", False), ("input,photo", False), ("one.psd,2.png", True)]
+)
+def test_a_first_row_that_may_be_no_header_is_told(
+    first: str, told: bool, root: Path, caplog: pytest.LogCaptureFixture
+):
+    fill(root, "1.png", "2.png")
+    (root / "pairs.csv").write_text(f"{first}\n1.png,2.png\n")
+    assert len(pairs(table=str(root / "pairs.csv"))) == 1
+    assert ("'one.psd', '2.png', is taken for a header" in caplog.text) == told
+
+
 def test_names_of_a_table_start_from_the_given_folders(root: Path, tmp_path: Path):
     fill(root, "x/1.png", "y/2.png")
     (tmp_path / "pairs.csv").write_text("1.png,2.png\n")
@@ -241,7 +272,10 @@ def test_a_corrupt_image_of_a_table_takes_its_rows_with_it(root: Path):
     ("rows", "words"),
     [
         ("1.png,2.png\n1.png,away.png\n", "names 1 images that are not in"),
-        ("1.png\n", "has a row 1.png; expected source.png,target.png"),
+        ("1.png\n", "has a row '1.png'; expected source.png,target.png"),
+        ('1.png,2.png\n1.png,"2\n.txt"\n', r"has a row '1.png', '2\n.txt'; expected"),
+        ('1.png,2.png\n1.png,"2.png\n' + 9 * "1.png,2.png\n", "…; set data.path"),
+        ('1.png,2.png\n1.png,"2.png\n' + 20_000 * "1.png,2.png\n", "look for a quote without its other end"),
         ("source,target\n", "is empty"),
     ],
 )

@@ -131,6 +131,18 @@ def test_two_folders_are_two_piles(root: Path):
     assert "data.a=nowhere is not there" in refused(two_folders, a="nowhere", b=str(root / "zebra"))
 
 
+def test_folders_named_by_numbers_are_folders(root: Path, monkeypatch: pytest.MonkeyPatch):
+    """YAML reads data.a=0 as a number."""
+    fill(root / "0", "1.png")
+    fill(root / "1", "1.png")
+    monkeypatch.chdir(root)
+    below: Any = {"path": str(root), "a": 0, "b": 1}
+    here: Any = {"a": 0, "b": 1}
+    assert len(two_folders(**below)) == len(two_folders(**here)) == 1
+    assert "data.b=2 is not there" in refused(two_folders, a=0, b=2)
+    assert len(pairs(**{"source": 0, "target": 1})) == 1  # pyright: ignore
+
+
 # A held-out part.
 
 

@@ -115,6 +115,26 @@ def test_images_smaller_than_the_crops_are_left_out(root: Path, caplog: pytest.L
     assert "give 16 or less" in refused(superres, str(root), scale=2)  # 96 by default
 
 
+def test_the_advised_size_of_crops_fits_into_an_image(root: Path):
+    fill(root, "1.png", size=(100, 10))
+    fill(root, "2.png", size=(10, 100))
+    assert "give 8 or less" in refused(superres, str(root))
+    assert superres(str(root), resolution=8).shape == (3, 8, 8)
+
+
+@pytest.mark.parametrize("resolution", [None, 4, 16])
+def test_images_smaller_than_the_scale_are_told_so(resolution: int | None, root: Path):
+    fill(root, "1.png", "2.png", size=(3, 3))
+    message = refused(superres, str(root), scale=4, resolution=resolution)
+    assert message.startswith("data.scale=4: ")
+    assert "at most 3 pixels" in message
+
+
+def test_no_number_of_bytes_is_refused(root: Path):
+    fill(root, "1.png", size=(16, 16))
+    assert "data.memory=2GB: give a number of bytes" in refused(superres, str(root), memory="2GB")
+
+
 @pytest.mark.parametrize("wrong", [{"resolution": 10}, {"scale": 1}, {"scale": 0}, {"scale": 2.5}])
 def test_an_impossible_scale_is_refused(wrong: dict[str, Any], root: Path):
     fill(root, "1.png", size=(16, 16))

@@ -22,7 +22,7 @@ from gantool.images import to_uint8
 from gantool.memory import OutOfMemory
 from gantool.summary import after
 from gantool.tiles import Tiles
-from gantool.translate import main, results_of
+from gantool.translate import main, results_of, write
 from gantool.translator import Translator
 
 
@@ -239,6 +239,76 @@ def test_results_do_not_join_their_sources(cyclegan: Path, tmp_path: Path, insid
         do(cyclegan, tmp_path / "a.png", tmp_path, "overwrite=true")
     assert np.array_equal(pixels(tmp_path / "a.png"), picture)
     assert files(tmp_path) == ["a.png"]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["a.jpg", "a.png", "a.jpg.png"], r"two results would be a\.jpg\.png; rename"),
+        (["a.jpg", "a.png", "A.JPG.bmp"], r"two results would be a\.jpg\.png; rename"),
+        (["a.jpg", "a.png/b.jpg"], r"a\.png would be a result, and the folder of a\.png/b\.png; rename"),
+    ],
+)
+def test_results_that_would_take_each_others_place_are_refused(
+    names: list[str], message: str, cyclegan: Path, tmp_path: Path
+):
+    for name in names:
+        put(tmp_path / "in" / name, image(16, 16, 3))
+    with pytest.raises(ValueError, match=message):
+        do(cyclegan, tmp_path / "in", tmp_path / "out", "overwrite=true")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_and_a_file_are_never_replaced_by_each_other(cyclegan: Path, tmp_path: Path):
+    put(tmp_path / "in" / "b.png", image(16, 16, 3))
+    put(tmp_path / "in" / "sub" / "a.png", image(16, 16, 3))
+    (tmp_path / "1" / "sub").mkdir(parents=True)
+    (tmp_path / "1" / "b.png").mkdir()
+    (tmp_path / "2").mkdir()
+    (tmp_path / "2" / "sub").touch()
+    for out, message in (("1", r"b\.png is a folder there"), ("2", "sub is a file there")):
+        with pytest.raises(ValueError, match=message):
+            do(cyclegan, tmp_path / "in", tmp_path / out, "overwrite=true")
+    assert files(tmp_path / "1") + files(tmp_path / "2") == ["sub"]
+
+
+def test_results_that_reach_into_the_input_from_above_are_refused(cyclegan: Path, tmp_path: Path):
+    inside = tmp_path / "nest" / "sub"
+    pictures = {name: put(inside / name, image(16, 16, 3)) for name in ("x.png", "sub/x.png")}
+    with pytest.raises(ValueError, match=r"sub/x\.png would join its sources"):
+        do(cyclegan, inside, tmp_path / "nest", "overwrite=true")
+    assert files(tmp_path / "nest") == ["sub/sub/x.png", "sub/x.png"]
+    assert all(np.array_equal(pixels(inside / name), picture) for name, picture in pictures.items())
+
+
+def test_a_source_that_is_a_link_to_where_its_result_would_be_is_kept(cyclegan: Path, tmp_path: Path):
+    picture = put(tmp_path / "out" / "a.png", image(16, 16, 3))
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").symlink_to(tmp_path / "out" / "a.png")
+    with pytest.raises(ValueError, match="would replace its source"):
+        do(cyclegan, tmp_path / "in", tmp_path / "out", "overwrite=true")
+    assert np.array_equal(pixels(tmp_path / "out" / "a.png"), picture)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_result_replaces_another_once_it_is_complete(
+    dtype: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    old = put(tmp_path / "a.png", image(16, 16, 3))
+
+    def half(self: Image.Image, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Image.Image, "save", half)
+    with pytest.raises(KeyboardInterrupt):
+        write(np.zeros((8, 8, 1), dtype), tmp_path / "a.png")
+    assert files(tmp_path) == ["a.png"]
+    assert np.array_equal(pixels(tmp_path / "a.png"), old)
+    monkeypatch.undo()
+    write(np.zeros((8, 8, 1), dtype), tmp_path / "a.png")
+    assert files(tmp_path) == ["a.png"]
+    assert pixels(tmp_path / "a.png").shape == (8, 8, 1)
 
 
 def test_a_folder_named_strips_is_not_mixed_with_ours(cyclegan: Path, tmp_path: Path):

@@ -12,8 +12,10 @@ import numpy as np
 
 from gantool.data.corrupt import NAMED
 from gantool.data.decode import is_image
-from gantool.data.sides import Side, look
+from gantool.data.sides import Side, look, start_of
 
+HEADERS = {"a", "b", "from", "image", "input", "name", "output", "source", "target", "to"}  # of columns
+LONGEST = 60  # letters of a row in a message
 log = logging.getLogger(__name__)
 
 
@@ -92,13 +94,13 @@ def by_table(path: str | None, source: str | None, target: str | None, table: st
 
     Raises ValueError for names that are not there.
     """
-    file = Path(table).expanduser()
+    file = Path(str(table)).expanduser()
     folder = str(file.parent) if path is None else path
     rows = rows_of(file)
     sides = []
     for column, (key, place) in enumerate((("source", source), ("target", target))):
         root, below = (place, None) if path is None and place is not None else (folder, place)
-        start = f"{below.strip('/')}/" if below else ""
+        start = start_of(below)
         names = [start + row[column] for row in rows]
         side = look(key, root, below, set(names))
         positions = {name: position for position, name in enumerate(side.names)}
@@ -106,7 +108,7 @@ def by_table(path: str | None, source: str | None, target: str | None, table: st
         if missing:
             raise ValueError(
                 f"data.table={table} names {len(missing)} images that are not in {side.source.path}, such as "
-                f"{missing[0]}; set data.path, or data.{key}, to the folder that the names start from."
+                f"{shown(missing[:1])}; set data.path, or data.{key}, to the folder that names start from."
             )
         sides.append((side, [positions.get(name, -1) for name in names]))
     places = np.array([found for _, found in sides]).T  # (N, 2), -1 for a corrupt image
@@ -116,20 +118,42 @@ def by_table(path: str | None, source: str | None, target: str | None, table: st
 
 
 def rows_of(file: Path) -> list[tuple[str, str]]:
-    """Source and target of each row; a first row that names no image is a header."""
+    """Source and target of each row, once; a first row that names no image is a header."""
     try:
         content = file.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"data.table={file} cannot be read ({error}); give a CSV file in UTF-8.") from error
-    rows = [row for row in csv.reader(io.StringIO(content, newline="")) if row]
+    try:
+        rows = [row for row in csv.reader(io.StringIO(content, newline="")) if row]
+    except csv.Error as error:
+        raise ValueError(
+            f"data.table={file} cannot be read ({error}); look for a quote without its other end."
+        ) from error
     if rows and not is_image(rows[0][0].strip()):
-        rows = rows[1:]
+        header, *rows = rows
+        if not HEADERS & {cell.strip().casefold() for cell in header}:
+            log.warning("The first row of data.table=%s, %s, is taken for a header.", file, shown(header))
     for row in rows:
         if len(row) < 2 or not (is_image(row[0].strip()) and is_image(row[1].strip())):
-            raise ValueError(f"data.table={file} has a row {','.join(row)}; expected source.png,target.png.")
+            raise ValueError(f"data.table={file} has a row {shown(row)}; expected source.png,target.png.")
     if not rows:
         raise ValueError(f"data.table={file} is empty; give rows of source.png,target.png.")
-    return [(clean(row[0]), clean(row[1])) for row in rows]
+    pairs = [(clean(row[0]), clean(row[1])) for row in rows]
+    once = list(dict.fromkeys(pairs))
+    if len(once) < len(pairs):
+        log.warning(
+            "%d of %d rows of data.table=%s repeat others. They are skipped.",
+            len(pairs) - len(once),
+            len(pairs),
+            file,
+        )
+    return once
+
+
+def shown(row: Sequence[str]) -> str:
+    """Its cells on one line, for people."""
+    text = ", ".join(map(repr, row))
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def clean(name: str) -> str:

@@ -1,5 +1,6 @@
 """What sets for image-to-image translation share: the images of one side, before they have one format."""
 
+import posixpath
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, final
@@ -81,7 +82,7 @@ def look(key: str, path: str | None, folder: str | None, wanted: Collection[str]
         source = open_source(root)
     except ValueError as error:
         raise ValueError(str(error).replace("data.path=", f"data.{named}=")) from error
-    start = f"{below.strip('/')}/" if below else ""
+    start = start_of(below)
     entries = (
         e for e in source.images() if e.name.startswith(start) and (wanted is None or e.name in wanted)
     )
@@ -95,6 +96,12 @@ def look(key: str, path: str | None, folder: str | None, wanted: Collection[str]
         )
     seen = scan(source, files, start if wanted is None else f"{start}{key}")
     return Side(key, source, start, seen.names, seen.facts, seen.corrupt)
+
+
+def start_of(folder: str | None) -> str:
+    """What the names in a folder below the root begin with: the folder and a slash, or nothing."""
+    below = posixpath.normpath("" if folder is None else str(folder).strip("/"))
+    return "" if below == "." else f"{below}/"
 
 
 def tell_corrupt(side: Side, on_corrupt: str) -> None:
@@ -137,7 +144,8 @@ def forms_of(
 
 
 def held(forms: Collection[tuple[Format, int]], in_memory: Literal["auto"] | bool, memory: int) -> bool:
-    """Whether sets of formats and counts shall be held in memory."""
+    """Whether sets of formats and counts shall be held in memory. ValueError for no number of bytes."""
+    check_memory(memory)
     return sum(form.bytes * count for form, count in forms) < memory if in_memory == "auto" else in_memory
 
 
@@ -149,6 +157,12 @@ def check(on_corrupt: str, in_memory: Literal["auto"] | bool, jitter: int = 0) -
         raise ValueError(f"data.in_memory={in_memory}; use auto, true or false.")
     if not isinstance(jitter, int) or isinstance(jitter, bool) or jitter < 0:
         raise ValueError(f"data.jitter={jitter}: give a number of pixels, 0 or more.")
+
+
+def check_memory(memory: int) -> None:
+    """Raise ValueError for what is no number of bytes."""
+    if not isinstance(memory, int | float) or isinstance(memory, bool) or memory < 0:
+        raise ValueError(f"data.memory={memory}: give a number of bytes, such as 2_000_000_000.")
 
 
 def check_channels(**channels: int | None) -> None:

@@ -39,7 +39,7 @@ class Source(ABC):
 
 
 def open_source(path: str | Path) -> Source:
-    root = Path(path).expanduser()
+    root = Path(str(path)).expanduser()  # YAML reads a folder named 0 as a number
     if root.is_dir():
         return Folder(root)
     if root.is_file() and zipfile.is_zipfile(root):

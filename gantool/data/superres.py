@@ -118,8 +118,7 @@ class Shrunk(ImageSet):
 
     def __init__(self, images: ImageSet, scale: int):
         channels, height, width = images.shape
-        if not isinstance(scale, int) or isinstance(scale, bool) or scale < 2:
-            raise ValueError(f"data.scale={scale}: give a whole number of 2 or more.")
+        check_scale(scale)
         if height % scale or width % scale:
             nearest = [max(round(side / scale), 1) * scale for side in (height, width)]
             raise ValueError(
@@ -138,6 +137,12 @@ class Shrunk(ImageSet):
     def __getitem__(self, indices: Sequence[int]) -> Batch:
         target = self.images[indices]["image"]
         return {"source": shrunk(target, self.scale), "target": target}
+
+
+def check_scale(scale: int) -> None:
+    """Raise ValueError for what images cannot be made smaller by."""
+    if not isinstance(scale, int) or isinstance(scale, bool) or scale < 2:
+        raise ValueError(f"data.scale={scale}: give a whole number of 2 or more.")
 
 
 def shrunk(images: Tensor, scale: int) -> Tensor:
@@ -180,6 +185,7 @@ def superres(
         held_out: of the images that training never sees, several pieces each, instead of the others.
     """
     sides.check(on_corrupt, in_memory)
+    sides.check_memory(memory)
     found = survey(path, subset)
     sides.tell_corrupt(found, on_corrupt)
     found, size = enough(found, scale, resolution)
@@ -204,17 +210,23 @@ def survey(path: str | None, subset: str | None) -> Side:
 
 def enough(found: Side, scale: int, resolution: int | Sequence[int] | None) -> tuple[Side, Size]:
     """The images that are large enough for crops, with a warning for the others, and the crops' size."""
+    check_scale(scale)
+    most = int(np.minimum(found.facts["height"], found.facts["width"]).max())  # of a square
+    if most < scale:
+        raise ValueError(
+            f"data.scale={scale}: shorter sides of the images in {found.place} have at most {most} pixels; "
+            "give larger images, or a smaller scale."
+        )
     own = only(sizes(found.facts)) or (MIXED, MIXED)
-    if resolution is None and isinstance(scale, int) and scale > 0:
+    if resolution is None:
         size = own[0] - own[0] % scale, own[1] - own[1] % scale
     else:
-        size = height_and_width(own if resolution is None else resolution)
+        size = height_and_width(resolution)
     large = (found.facts["height"] >= size[0]) & (found.facts["width"] >= size[1])
-    if not min(size) or not large.any():
-        most = min(found.facts["height"].max(), found.facts["width"].max())
+    if not large.any():
         raise ValueError(
-            f"data.resolution={list(size)}: all images of {found.place} are smaller, and to enlarge them "
-            f"would teach blur; give {most} or less."
+            f"data.resolution={list(size)}: no image of {found.place} is as large, and to enlarge them "
+            f"would teach blur; give {most - most % scale} or less."
         )
     if not large.all():
         log.warning(
