@@ -24,8 +24,8 @@ class History(nn.Module):
 
     def __init__(self, size: int):
         super().__init__()
-        if size < 0:
-            raise ValueError(f"task.history={size}: give a number of fakes to keep, 0 or more.")
+        if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+            raise ValueError(f"task.history={size}: give a whole number of fakes to keep, 0 or more.")
         self.size = size
         self.register_buffer("images", torch.empty(0))
         self.register_buffer("count", torch.zeros((), dtype=torch.long))

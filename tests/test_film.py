@@ -1,15 +1,17 @@
-"""The time-lapse among the pictures of TensorBoard."""
+"""The pictures of training, and the time-lapse of them in TensorBoard."""
 
 import io
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
-from small import composed, small, trained
+from small import batch_of, composed, small, trained
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gantool.build import build
 from gantool.callbacks.film import WIDTH, Film
+from gantool.callbacks.samples import sample
 
 
 def films(run: Path) -> dict[str, Image.Image]:
@@ -32,6 +34,22 @@ def test_a_translator_has_one_film_for_each_way(tmp_path: Path):
     overrides = ["model=cyclegan", "data=synthetic_piles", "logger=tensorboard", "images=4", "sample_every=2"]
     assert trained(tmp_path, *overrides, "batch_size=1", "generator_batch_size=1", "samples=2") == 0
     assert sorted(films(tmp_path)) == ["timelapse/ab", "timelapse/ba"]
+
+
+def test_the_same_weights_make_the_same_pictures_and_chance_goes_on_undisturbed():
+    """Also where layers draw noise: dropout of pix2pix."""
+    cfg = composed(*small("model=pix2pix"))
+    gan, preview = build(cfg), batch_of(cfg, 20)
+    pictures: list[list[torch.Tensor]] = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        pictures += sample(gan, preview, 0).values()
+        expected = torch.Generator().manual_seed(seed)
+        assert torch.equal(torch.rand(3), torch.rand(3, generator=expected))
+    for one, other in zip(*pictures, strict=True):
+        assert torch.equal(one, other)
+    [others] = sample(gan, preview, 1).values()
+    assert not all(torch.equal(one, other) for one, other in zip(others, pictures[0], strict=True))
 
 
 def test_one_picture_is_no_film(tmp_path: Path):

@@ -149,6 +149,21 @@ def test_terms_that_need_a_way_back_refuse_a_task_without_one():
             term.check("G.cycle", task)
 
 
+def test_identity_between_piles_of_different_channels_is_refused_unless_it_counts_nothing():
+    task = Unpaired(conv, patches, channels={"a": 1, "b": 3})
+    with pytest.raises(ValueError, match=r"loss\.G\.identity shows each G.*'~loss\.G\.identity'"):
+        Identity().check("G.identity", task)
+    Identity(0.0).check("G.identity", task)
+    Cycle().check("G.cycle", task)
+    Identity().check("G.identity", Unpaired(conv, patches, channels={"a": 3, "b": 3}))
+
+
+@pytest.mark.parametrize("size", [2.5, "many", None, True, -1])
+def test_a_history_of_no_whole_number_is_refused(size: Any):
+    with pytest.raises(ValueError, match=f"task.history={size}: give a whole number"):
+        History(size)
+
+
 def test_identity_between_different_numbers_of_channels_is_refused():
     duel = Duel(conv(), patches(), torch.randn(1, 1, 4, 4), torch.randn(1, 3, 4, 4), torch.randn(1, 3, 4, 4))
     with pytest.raises(ValueError, match=r"takes 1 channels.*of 3"):

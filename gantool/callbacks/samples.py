@@ -16,7 +16,7 @@ from gantool.data.module import is_image
 from gantool.gan import GAN
 from gantool.images import picture_of, save, table_of, to_uint8
 from gantool.layers.synced import alone
-from gantool.seeds import mix
+from gantool.seeds import reseed
 from gantool.standing import needs_standing_statistics, standing_statistics
 from gantool.tasks.task import Batch, moved
 
@@ -118,19 +118,21 @@ class Samples(Callback):
 
 @torch.no_grad()
 def sample(gan: GAN, preview: Batch, seed: int) -> dict[str, list[torch.Tensor]]:
-    """What the generator makes of latents that depend on `seed` alone; training goes on undisturbed."""
+    """What the generator makes of latents and noise of `seed` alone; training goes on undisturbed."""
     G = alone(copy.deepcopy(gan.generator))  # the other processes do not take part
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(mix(seed, "samples"))
+    made: dict[str, list[list[torch.Tensor]]] = {}
+    with torch.random.fork_rng(devices=[gan.device] if gan.device.type == "cuda" else []):
+        reseed(gan.device, seed, "samples")
         drawn = gan.task.draw(preview)
         if needs_standing_statistics(gan):
             standing_statistics(G, gan.task, preview)
-    G.eval()
-    made: dict[str, list[list[torch.Tensor]]] = {}
-    for some in pieces(drawn, TOGETHER if gan.task.translates else max(map(len, drawn.values()))):
-        batch = {name: gan.in_format(value) for name, value in moved(some, G).items()}
-        for name, columns in gan.task.pictures(G, batch).items():
-            made.setdefault(name, []).append(columns)
+        G.eval()
+        together = TOGETHER if gan.task.translates else max(map(len, drawn.values()))
+        for number, some in enumerate(pieces(drawn, together)):
+            batch = {name: gan.in_format(value) for name, value in moved(some, G).items()}
+            reseed(gan.device, seed, "samples", number)  # for what layers draw
+            for name, columns in gan.task.pictures(G, batch).items():
+                made.setdefault(name, []).append(columns)
     return {name: [torch.cat(column) for column in zip(*each, strict=True)] for name, each in made.items()}
 
 

@@ -11,6 +11,7 @@ from gantool.layers.unobserved import unobserved
 from gantool.losses.term import Term
 from gantool.schedules import Schedule
 from gantool.tasks.task import Task
+from gantool.tasks.unpaired import Unpaired
 
 DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": l1_loss, "l2": mse_loss}
 
@@ -60,6 +61,11 @@ class Identity(Distance):
 
     def check(self, name: str, task: Task) -> None:
         two_ways(name, task)
+        if self.weight != 0 and isinstance(task, Unpaired) and "identity_a" not in task.compares:
+            raise ValueError(
+                f"loss.{name} shows each G images of the other's channels, but data.source_channels and "
+                f"data.channels differ: remove that term with '~loss.{name}'."
+            )
 
     def forward(self, duel: Duel) -> Tensor:
         if duel.real.shape[1] != duel.source.shape[1]:

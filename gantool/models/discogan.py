@@ -30,7 +30,7 @@ class Generator(Padded):
 
     Differs from the paper: four layers down for all data, as the authors' code has it unless told otherwise,
     never a fifth, to a single pixel. Differs from the authors' code: that standardises by the batch always;
-    here the finished G takes running statistics, of sources and of fakes on their way back alike.
+    here the finished G takes running statistics, of sources alone: fakes on their way back leave no trace.
     """
 
     def __init__(
