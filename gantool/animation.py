@@ -12,6 +12,7 @@ from PIL import Image
 from gantool.images import MODES
 
 VIDEOS = ("gif", "webp", "mp4")
+FASTEST = 50  # frames a second of a GIF, which counts hundredths, and of which players take 1 for 10
 
 
 def check(video: str) -> None:
@@ -22,19 +23,34 @@ def check(video: str) -> None:
         raise ValueError("video=mp4 needs the package av: pip install 'gantool[video]', or choose webp.")
 
 
+def check_pace(video: str, fps: int) -> None:
+    """Raise ValueError for more frames a second than this kind can tell."""
+    if video == "gif" and fps > FASTEST:
+        raise ValueError(f"fps={fps}: a GIF plays {FASTEST} frames a second at most; choose webp or mp4.")
+
+
 def animate(frames: Iterable[np.ndarray], path: Path, fps: int, hold: float = 0) -> None:
     """Pictures (H, W, C) of 1 to 4 channels and of one size as an animation; but for mp4 without an end.
+
+    Written beside and moved into place: what is interrupted leaves an earlier one as it was.
 
     Args:
         frames: at least one.
         path: its ending is one of VIDEOS.
-        fps: frames a second.
+        fps: frames a second; of a GIF at most FASTEST.
         hold: seconds that the last one stays, beyond its own time.
     """
+    check_pace(path.suffix.removeprefix("."), fps)
+    part = path.with_suffix(f".part{path.suffix}")
     images = (picture(frame) for frame in frames)
-    if path.suffix == ".mp4":
-        encode(images, path, fps, hold)
-        return
+    try:
+        (encode if path.suffix == ".mp4" else store)(images, part, fps, hold)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def store(images: Iterable[Image.Image], path: Path, fps: int, hold: float) -> None:
     if path.suffix == ".gif":
         images = map(coloured, images)
     first, *others = images

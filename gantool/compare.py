@@ -35,6 +35,8 @@ def main(cfg: DictConfig) -> None:
     table.show(settings, table.columns(settings, found, measured, marks), Console(markup=False))
     for line in table.footnotes(settings, measured, marks):
         console.print(line)
+    for line in [line for each in settings for trace in each.traces for line in trace.damaged]:
+        console.print(line)
     rows = [("Table", str(out / table.FILE))]
     table.write(out / table.FILE, settings, found, measured, marks)
     if panels:

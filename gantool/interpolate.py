@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from gantool import between_classes
-from gantool.animation import animate, check
+from gantool.animation import animate, check, check_pace
 from gantool.build import whole
 from gantool.chosen import Chosen, chosen, pictures
 from gantool.finished import finished, tell
@@ -28,6 +28,7 @@ def main(cfg: DictConfig) -> None:
         whole(cfg, key, least=1)
     if cfg.video is not None:
         check(cfg.video)
+        check_pace(cfg.video, cfg.fps)
     run = finished(cfg, cfg.truncation, cfg.truncation_layers)
     space = space_of(run, cfg.space)
     label = wanted(cfg, run.config)

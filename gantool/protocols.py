@@ -3,9 +3,12 @@
 import json
 from pathlib import Path
 
+from gantool.runs import record
+
 Protocols = dict[str, dict[str, str]]  # by column: its `direction`, minimize or maximize, and its `protocol`
 
 FILE = "protocols.json"
+KNOWN = {"direction", "protocol"}
 
 
 def note(folder: Path, known: Protocols) -> None:
@@ -16,6 +19,10 @@ def note(folder: Path, known: Protocols) -> None:
 
 
 def noted(folder: Path) -> Protocols:
-    """Nothing of a run that measured nothing."""
+    """Nothing of a run that measured nothing. Raises ValueError where the file is damaged."""
     file = folder / FILE
-    return json.loads(file.read_text()) if file.exists() else {}
+    found = record(file) if file.exists() else {}
+    for column, known in found.items():
+        if not isinstance(known, dict) or not known.keys() >= KNOWN:
+            raise ValueError(f"{file} is damaged ({column} is without direction or protocol); delete it.")
+    return found

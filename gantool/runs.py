@@ -3,7 +3,11 @@
 `run=` also takes a file that `gantool export` has written, which may lie anywhere, or hf://OWNER/NAME.
 """
 
+import json
 from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
 
 from gantool import hub
 from gantool.mistakes import FEW, suggestion
@@ -12,11 +16,19 @@ OUTPUTS = Path("outputs")
 EXPORTED = ".safetensors"
 
 
-def find(run: str) -> Path:
+def one(run: Any) -> str:
+    """What `run=` names, of which a folder `0` comes as a number. Raises ValueError for several."""
+    if OmegaConf.is_config(run) or isinstance(run, list | tuple | dict):
+        raise ValueError(f"run={run}: give one run.")
+    return str(run)
+
+
+def find(run: Any) -> Path:
     """The folder of a run: the one that holds its config.yaml; of an exported file, that in which it lies.
 
     Of hf://OWNER/NAME one below outputs/, which may not exist yet.
     """
+    run = one(run)
     if run == "latest":
         return latest()
     if run.startswith(hub.SCHEME):
@@ -36,8 +48,9 @@ def find(run: str) -> Path:
     return folder
 
 
-def checkpoint(run: str) -> Path:
+def checkpoint(run: Any) -> Path:
     """The checkpoint that `run` names: itself, or the last one of its run."""
+    run = one(run)
     if run.startswith(hub.SCHEME):
         return hub.fetch(run)
     path = Path(run).expanduser()
@@ -50,6 +63,17 @@ def checkpoint(run: str) -> Path:
         cure = f"Name one of {', '.join(others)}." if others else "Its training has not got that far yet."
         raise ValueError(f"Run {folder} has no checkpoints/last.ckpt. {cure}")
     return last
+
+
+def record(file: Path) -> dict[str, Any]:
+    """What a run has noted in a JSON file. Raises ValueError for one that is damaged."""
+    try:
+        found = json.loads(file.read_text())
+    except ValueError as error:
+        raise ValueError(f"{file} is damaged ({error}); delete it.") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{file} is damaged (it holds no names); delete it.")
+    return found
 
 
 def latest() -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from gantool import __version__
+from gantool.runs import record
 
 FILE = "environment.json"
 
@@ -35,9 +36,9 @@ def note(folder: Path) -> None:
 
 
 def noted(folder: Path) -> dict[str, str] | None:
-    """None of a run without the file."""
+    """None of a run without the file. Raises ValueError where it is damaged."""
     file = folder / FILE
-    return json.loads(file.read_text()) if file.exists() else None
+    return {name: str(text) for name, text in record(file).items()} if file.exists() else None
 
 
 def processor() -> str:

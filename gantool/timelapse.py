@@ -9,13 +9,14 @@ import numpy as np
 from omegaconf import DictConfig
 from PIL import Image, ImageDraw, ImageFont
 
-from gantool.animation import animate, check
+from gantool.animation import animate, check, check_pace
 from gantool.build import whole
 from gantool.data.threads import bar
 from gantool.finished import tell
 from gantool.runs import find
 
 NAME = re.compile(r"(\d{9,})(-\w+)?")  # the images seen, and which of several pictures
+LONGEST = 600  # seconds that the last picture may stay: a GIF can tell no more than 655
 Size = tuple[int, int]  # (W, H)
 
 
@@ -31,11 +32,12 @@ def main(cfg: DictConfig) -> None:
     """
     check(cfg.video)
     whole(cfg, "fps", least=1)
+    check_pace(cfg.video, cfg.fps)
     for key in ("frames", "width"):
         if cfg[key] is not None:
             whole(cfg, key, least=2)
-    if isinstance(cfg.hold, bool) or not isinstance(cfg.hold, int | float) or cfg.hold < 0:
-        raise ValueError(f"hold={cfg.hold}: give seconds, 0 or more.")
+    if isinstance(cfg.hold, bool) or not isinstance(cfg.hold, int | float) or not 0 <= cfg.hold <= LONGEST:
+        raise ValueError(f"hold={cfg.hold}: give seconds, from 0 to {LONGEST}.")
     run = find(cfg.run)
     found = moments(run / "samples")
     if not found:

@@ -316,6 +316,47 @@ def test_a_folder_of_runs_stands_for_all_of_them_in_the_order_of_their_numbers(t
     assert expanded("latest") == ["latest"]
 
 
+@pytest.mark.parametrize("name", ["run/x.safetensors", "away.safetensors", "hf://me/x"])
+def test_an_exported_file_is_no_run_to_compare(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    left(Path("run"), {})
+    for file in ("run/x.safetensors", "away.safetensors"):
+        Path(file).write_text("never read")
+    with pytest.raises(ValueError, match=f"run={name} is an exported generator") as error:
+        traces(["run", name])
+    where = ", run." if name.startswith("run/") else "that it comes from."
+    assert str(error.value).endswith(where)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "sentence"),
+    [
+        ("protocols.json", "", "protocols.json is damaged (Expecting value"),
+        ("protocols.json", '{"metric/fd": {}}', "protocols.json is damaged (metric/fd is without direction"),
+        ("config.yaml", "data: hello", "config.yaml is damaged (data=hello is no section)"),
+        ("config.yaml", "a: [", "config.yaml cannot be read ("),
+        ("config.yaml", "[1]", "config.yaml is damaged (it holds no keys)"),
+        ("metrics.csv", "images,D/x\n\udcff", "metrics.csv is damaged ("),
+    ],
+)
+def test_a_damaged_file_is_named_and_the_rest_of_the_run_is_read(
+    file: str, text: str, sentence: str, tmp_path: Path
+):
+    run = left(tmp_path / "run", {"lr": 1}, "images,D/x 10,1")
+    (run / file).write_bytes(text.encode("utf-8", "surrogateescape"))
+    found = trace_of(str(run))
+    assert [f"{run / sentence.split()[0]} {sentence.partition(' ')[2]}" in it for it in found.damaged] == [
+        True
+    ]
+    assert "\n" not in found.damaged[0]
+    assert found.columns == ([] if file == "metrics.csv" else ["images", "D/x"])
+
+
+def test_a_row_that_is_too_long_is_read_as_far_as_it_has_names(tmp_path: Path):
+    found = trace(tmp_path / "run", {}, "images,D/x 10,1,7")
+    assert found.rows == [{"images": 10, "D/x": 1}]
+
+
 # The command, on trainings.
 
 LENGTH = ("images=64", "log_every=2", "metrics=modes", "evaluate_every=32", "sample_every=32")
@@ -412,6 +453,22 @@ def test_runs_without_a_checkpoint_or_without_numbers_are_shown_with_what_they_h
     nothing = compared(gantool, "run=empty", "run=broken")
     assert [path.name for path in Path("out").iterdir() if path.name == "grids.png"] == []
     assert "Grids" not in nothing.out
+
+
+def test_of_both_directions_of_a_translation_the_first_is_shown(gantool: Gantool):  # noqa: F811
+    for name, grey in (("cycle", 90), ("disco", 160)):
+        left(Path(name), {"seed": grey})
+        (Path(name) / "samples").mkdir()
+        for kind, more in (("ab", 0), ("ba", 30)):
+            picture = Image.new("RGB", (16, 16), (grey + more,) * 3)
+            picture.save(f"{name}/samples/000000064-{kind}.png")
+    (Path("cycle") / "protocols.json").write_text("")
+    result = compared(gantool, "run=cycle", "run=disco")
+    assert "shown by its own last picture, cycle/samples/000000064-ab.png." in result.out
+    assert "cycle/protocols.json is damaged" in result.out
+    with Image.open("out/grids.png") as opened:
+        greys = set(np.array(opened)[:, :, 0].ravel().tolist())
+    assert {90, 160} <= greys
 
 
 def test_curves_can_be_chosen(gantool: Gantool, runs: Path):  # noqa: F811

@@ -3,8 +3,10 @@
 import base64
 import io
 import json
+import os
 import re
 import shutil
+import socket
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
@@ -211,6 +213,63 @@ def test_a_result_stands_beside_that_of_real_images(tmp_path: Path):
     assert (found.name, found.last, found.real, found.images) == ("fd", 12.5, 0.25, 8)
 
 
+def test_a_translation_has_a_film_and_a_last_picture_of_each_direction(tmp_path: Path):
+    folder = left(tmp_path / "run", {})
+    for place, name in enumerate(("08-ab", "08-ba", "16-ab", "16-ba")):
+        noise(folder / "samples" / f"0000000{name}.png", seed=place)
+    html = page(folder)
+    tags = Tags(html)
+    assert not tags.open
+    assert "no samples yet" not in html
+    assert [it["id"] for it in tags.of("div") if "id" in it] == ["film-ab", "film-ba"]
+    assert len(tags.of("script")) == 1
+    for kind in ("ab", "ba"):
+        assert f"generated ({kind}), after 16 images" in html
+        last = base64.b64encode((folder / "samples" / f"000000016-{kind}.png").read_bytes()).decode()
+        assert html.count(last) == 2  # in its film, and above
+
+
+def test_curves_count_among_the_bytes_of_a_page(tmp_path: Path):
+    names = [f"D/{letter}" for letter in "abcdefghijklmnopqrst"]
+    values = np.random.default_rng(0).normal(size=(2000, len(names)))
+    rows = [",".join(map(str, (8 * i, *row))) for i, row in enumerate(values.round(4).tolist(), 1)]
+    folder = left(tmp_path / "run", {}, " ".join([",".join(["images", *names]), *rows]))
+    for i in range(6):
+        noise(folder / "samples" / f"{i:09d}.png", 64, i)
+    assert len(page(folder).encode()) > 500_000
+    html = page(folder, limit=500_000)
+    assert len(html.encode()) <= 500_000
+    assert "after 5 images" in html
+
+
+def test_a_page_whose_texts_have_no_room_says_so(tmp_path: Path):
+    folder = left(tmp_path / "run", {}, log="x" * 5000)
+    noise(folder / "samples" / "000000008.png")
+    html = page(folder, limit=1000)
+    assert "The texts and curves alone are 0.0 MB where 0.0 were allowed, so no picture is shown." in html
+    assert "data:image" not in html
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("environment.json", '{"GPU": "no'),
+        ("environment.json", "[1]"),
+        ("protocols.json", ""),
+        ("config.yaml", "data: hello"),
+        ("config.yaml", "groups: [1]"),
+        ("config.yaml", "data: {names: 3, channels: []}\nmetrics: 3\nsweep: nothing"),
+        ("metrics.csv", "images,D/x\0"),
+    ],
+)
+def test_a_damaged_file_is_named_on_a_page_that_holds_the_rest(tmp_path: Path, file: str, text: str):
+    folder = left(tmp_path / "sweep" / "run", {}, "images,D/x 8,1", "gantool train x=3")
+    (folder / file).write_text(text)
+    for html in (page(folder), of_folder(tmp_path / "sweep")):
+        assert f"{file} is damaged" in html or file == "metrics.csv"
+        assert "gantool train x=3" in html
+
+
 # The configuration.
 
 
@@ -319,18 +378,112 @@ def test_runs_that_measured_nothing_have_no_best(tmp_path: Path):
 
 def test_a_job_that_came_to_nothing_is_told_with_its_reason(tmp_path: Path):
     folder = several(tmp_path / "sweep", **{"0": 3.0})
-    (folder / "jobs").mkdir()
-    for number, (status, error) in enumerate((("finished", ""), ("refused", f"lr is too large {EVIL}"))):
-        record = {"sweep": "s", "number": number, "overrides": [f"lr={number + 1}"], "folder": f"x/{number}"}
-        record |= {"host": "h", "pid": 1, "began": 0.0, "ended": 1.0, "status": status, "error": error}
-        (folder / "jobs" / f"{number}.json").write_text(json.dumps(record))
+    jobs(folder, ("finished", ""), ("refused", f"lr is too large {EVIL}"))
     html = of_folder(folder)
     assert "refused" in html
     assert "1: lr is too large &lt;script&gt;" in html
     assert not Tags(html).of("script")
 
 
+def jobs(folder: Path, *jobs: tuple[str, str], **more: Any) -> None:
+    """The records of jobs 0, 1, … that ended so, for this reason."""
+    (folder / "jobs").mkdir(parents=True)
+    for number, (status, error) in enumerate(jobs):
+        record = {"sweep": "s", "number": number, "overrides": [f"lr={number + 1}"], "folder": f"x/{number}"}
+        record |= {"host": "h", "pid": 1, "began": 0.0, "ended": 1.0, "status": status, "error": error}
+        (folder / "jobs" / f"{number}.json").write_text(json.dumps(record | more))
+
+
+def test_a_job_that_diverged_is_never_the_best(tmp_path: Path):
+    folder = several(tmp_path / "sweep", **{"0": 3.0, "1": 1.0, "2": 2.0})
+    jobs(folder, ("finished", ""), ("diverged", "weights are infinite"), ("finished", ""))
+    html = of_folder(folder)
+    assert "less is better; the best is run 2. Those that diverged do not take part." in html
+    assert re.findall(r"<figcaption>run (\w)", html) == ["2", "0"]
+
+
+def test_a_run_that_diverged_on_its_own_is_never_the_best(tmp_path: Path):
+    folder = several(tmp_path / "sweep", a=3.0, b=1.0)
+    line = "2026-01-02 03:04:05,678 ERROR training diverged: weights are infinite\n"
+    (folder / "b" / "train.log").write_text(line)
+    assert "the best is run a. Those that diverged do not take part." in of_folder(folder)
+
+
+def test_without_a_known_direction_no_run_is_the_best(tmp_path: Path):
+    for name, value in (("a", 2), ("b", 1)):
+        run = left(tmp_path / "sweep" / name, {"lr": value}, f"images,D/x,speed/y 8,{value},{value}")
+        noise(run / "samples" / "000000008.png")
+    html = of_folder(tmp_path / "sweep", "D/x")
+    assert "is not known, so none is called the best" in html
+    assert "<mark>" not in html
+    assert "the best is" not in html
+    assert re.findall(r"<figcaption>run (\w)", html) == ["a", "b"]
+    assert "more is better; the best is run a." in of_folder(tmp_path / "sweep", "speed/y")
+
+
+def test_the_direction_of_a_sweep_is_that_of_its_own_metric(tmp_path: Path):
+    for name, value in (("a", 2), ("b", 1)):
+        told = {"lr": value, "sweep": {"metric": "D/x", "direction": "maximize"}}
+        left(tmp_path / "sweep" / name, told, f"images,D/x,G/x 8,{value},{value}")
+    assert "more is better; the best is run a." in of_folder(tmp_path / "sweep")
+    assert "none is called the best" in of_folder(tmp_path / "sweep", "G/x")
+
+
+def test_a_job_whose_process_is_gone_has_died(tmp_path: Path):
+    over = subprocess.Popen(["true"])
+    over.wait()
+    here: dict[str, Any] = {"host": socket.gethostname(), "ended": None}
+    jobs(tmp_path / "gone", ("running", ""), pid=over.pid, **here)
+    jobs(tmp_path / "here", ("running", ""), pid=os.getpid(), **here)
+    jobs(tmp_path / "away", ("running", ""), pid=over.pid, ended=None)
+    states = [sweep_page.entries_of(tmp_path / name, {})[0].state for name in ("gone", "here", "away")]
+    assert states == ["died", "running", "running"]
+
+
 # The command line.
+
+
+def test_a_sweep_whose_jobs_all_failed_is_told_with_their_reasons(gantool: Gantool):
+    jobs(Path("sweep"), ("refused", "lr=-1 is below 0"), ("failed", "OSError: no room"))
+    result = gantool("report", "run=sweep")
+    assert (result.code, result.err) == (0, "")
+    html = Path("sweep/report.html").read_text()
+    for words in ("2 runs of sweep", "0: lr=-1 is below 0", "1: OSError: no room"):
+        assert words in html
+
+
+def test_a_page_is_put_into_a_folder_that_is_not_there_yet(gantool: Gantool):
+    left(Path("0"), {})
+    assert gantool("report", "run=0", "out=new/").code == 0
+    assert [it.name for it in Path("new").iterdir()] == ["report.html"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ("run=a", "metric=nonsense"),
+            "metric=nonsense ranks the runs of a folder, and a is one run: drop it.",
+        ),
+        (("run=a", "out=file/x.html"), "out=file/x.html: file is a file, and nothing can lie below it"),
+        (("run=a", "out=file/b/"), "out=file/b/: file is a file, and nothing can lie below it"),
+        (("run=[a]",), "run=['a']: give one run."),
+        (("run=x.safetensors",), "run=x.safetensors is an exported generator, without curves and log; name"),
+        (("run=hf://me/x",), "run=hf://me/x is an exported generator, without curves and log; name"),
+    ],
+)
+def test_a_report_that_cannot_be_is_refused_in_one_line(
+    arguments: tuple[str, ...], sentence: str, gantool: Gantool
+):
+    left(Path("a"), {})
+    for name in ("file", "x.safetensors"):
+        Path(name).write_text("as it was")
+    result = gantool("report", *arguments)
+    assert result.code == 2
+    assert sentence in result.err
+    assert result.err.count("\n") == 1
+    assert Path("file").read_text() == "as it was"
+    assert not Path("a/report.html").exists()
 
 
 def test_the_verb_writes_a_page_into_the_run_or_where_it_is_told(run: Path, gantool: Gantool, tmp_path: Path):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from command import Gantool, gantool_here, verb_replaced  # noqa: F401, the fixtures
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from gantool import runs
 
@@ -97,3 +97,17 @@ def test_without_any_run_there_is_no_latest() -> None:
         runs.find("latest")
     with pytest.raises(ValueError, match=r"There is no run x. None lies below"):
         runs.find("x")
+
+
+def test_a_folder_whose_name_is_a_number_is_a_run(run: Path) -> None:
+    run.rename("0")
+    assert runs.find(0) == Path("0")
+    assert runs.checkpoint(0) == Path("0/checkpoints/last.ckpt")
+
+
+@pytest.mark.parametrize("several", [["a"], ["a", "b"], {"a": 1}])
+def test_several_runs_where_one_is_asked_for_are_refused(several: Any) -> None:
+    for value in (several, OmegaConf.create(several)):
+        for named in (runs.find, runs.checkpoint):
+            with pytest.raises(ValueError, match=r"^run=.*a.*: give one run\.$"):
+                named(value)

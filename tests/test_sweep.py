@@ -257,6 +257,14 @@ def test_an_objective_that_is_missing_is_told(tmp_path: Path, text: str, sentenc
         objective("aaa", tmp_path)
 
 
+def test_a_record_that_is_damaged_is_named(tmp_path: Path):
+    (tmp_path / "jobs").mkdir()
+    for text in ("", "{}", "[1]"):
+        (tmp_path / "jobs" / "0.json").write_text(text)
+        with pytest.raises(ValueError, match=r"jobs/0\.json is no record of a job \(.+\); delete it"):
+            job.read(tmp_path)
+
+
 def test_choices_are_the_values_that_were_typed():
     typed = [
         "model=dcgan",

@@ -1,6 +1,8 @@
 """gantool timelapse: the pictures of a training as an animation; animations of all kinds."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -111,7 +113,10 @@ def test_a_run_that_has_just_been_trained_can_be_watched(tmp_path: Path):
         (["video=avi"], "video=avi: choose one of gif, webp, mp4"),
         (["fps=0"], "fps=0: give a whole number of 1 or more"),
         (["frames=1"], "frames=1: give a whole number of 2 or more"),
-        (["hold=-1"], "hold=-1: give seconds, 0 or more"),
+        (["hold=-1"], "hold=-1: give seconds, from 0 to 600"),
+        (["hold=1e400"], "hold=inf: give seconds, from 0 to 600"),
+        (["hold=nan"], "hold=nan: give seconds, from 0 to 600"),
+        (["fps=51"], "fps=51: a GIF plays 50 frames a second at most; choose webp or mp4"),
         ([], "samples has no pictures such as 000010000.png"),
     ],
 )
@@ -119,6 +124,41 @@ def test_a_time_lapse_that_cannot_be_is_refused(overrides: list[str], message: s
     run = run_of(tmp_path, real=4)
     with pytest.raises(ValueError, match=message):
         main(request(f"run={run}", *overrides))
+
+
+@pytest.mark.parametrize("video", ["gif", "webp", "mp4"])
+def test_an_animation_that_is_interrupted_leaves_the_earlier_one(
+    video: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def interrupted() -> Iterator[np.ndarray]:
+        yield np.zeros((8, 8, 3), np.uint8)
+        if video == "mp4":  # which is written while frames come
+            raise KeyboardInterrupt
+
+    def cut(image: Image.Image, path: Path, **_: Any) -> None:
+        path.write_text("half of it")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Image.Image, "save", cut)
+    if video == "mp4":
+        pytest.importorskip("av")
+    file = tmp_path / f"a.{video}"
+    file.write_text("earlier")
+    with pytest.raises(KeyboardInterrupt):
+        animate(interrupted(), file, fps=4)
+    assert file.read_text() == "earlier"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_gif_tells_50_frames_a_second_and_webp_more(tmp_path: Path):
+    frames = np.stack([np.full((8, 8, 3), grey, np.uint8) for grey in (0, 100, 200)])
+    with pytest.raises(ValueError, match="fps=100: a GIF"):
+        animate(frames, tmp_path / "a.gif", fps=100)
+    assert not list(tmp_path.iterdir())
+    animate(frames, tmp_path / "a.gif", fps=50)
+    assert played(tmp_path / "a.gif")[1] == [20, 20, 20]
+    animate(frames, tmp_path / "a.webp", fps=100)
+    assert played(tmp_path / "a.webp")[1] == [10, 10, 10]
 
 
 def test_without_its_package_mp4_is_refused_with_the_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -1,6 +1,5 @@
 """grids.png: what each run makes of the same latents, side by side."""
 
-import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +14,7 @@ from gantool.comparison.settings import Setting
 from gantool.comparison.trace import Trace
 from gantool.finished import finished, generate, labels_of
 from gantool.images import picture_of, to_uint8
+from gantool.timelapse import moments
 
 LEAST = 64  # pixels of an image: smaller ones are enlarged
 MOST = 512  # of a picture that a run has left: larger ones are reduced
@@ -51,20 +51,23 @@ def draw(cfg: DictConfig, settings: list[Setting], file: Path) -> list[str]:
 
 
 def grid_of(cfg: DictConfig, trace: Trace, letter: str) -> tuple[Grid | None, str | None]:
-    """What a run makes of the latents of `seed`, or else its own last picture and the reason."""
+    """What a run makes of the latents of `seed`, or else its own last picture and the reason.
+
+    Of several kinds of pictures, such as both directions of a translation, it is the first.
+    """
     try:
         picture, images = drawn(cfg, trace)
         return Grid(picture, f"{letter}, seed {trace.seed}, {images:,} images"), None
     except (ValueError, RuntimeError, OSError, KeyError, HydraException) as error:
         reason = " ".join(str(error).split())
-    left = [it for it in (trace.folder / "samples").glob("*.png") if re.fullmatch(r"\d+", it.stem)]
-    if not left:
+    kinds = list(moments(trace.folder / "samples").values())
+    if not kinds:
         return None, f"no picture. {reason}"
-    last = max(left, key=lambda it: int(it.stem))
+    seen, last = kinds[0][-1]
     with Image.open(last) as opened:
         picture = flattened(opened)
     picture.thumbnail((MOST, MOST))
-    title = f"{letter}, seed {trace.seed}, {int(last.stem):,} images (its own)"
+    title = f"{letter}, seed {trace.seed}, {seen:,} images (its own)"
     return Grid(picture, title), f"shown by its own last picture, {last}. {reason}"
 
 

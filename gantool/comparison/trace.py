@@ -1,23 +1,30 @@
 """What a run has left in its folder: its configuration, its curves, and what was measured of it."""
 
+import csv
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
 from pathlib import Path
-from typing import Any, NamedTuple, final
+from typing import Any, NamedTuple, TypeVar, final
 
 import numpy as np
+import yaml
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
-from gantool import protocols, runs
+from gantool import hub, protocols, runs
 from gantool.loggers.metrics_csv import read
 from gantool.protocols import Protocols
 from gantool.sweeps.table import SPEED, images
 
 COUNTS = ("images", "seed", "truncation", "fakes", "reals", "samples", "of", "floor")  # no results
 
+SECTIONS = ("data", "groups", "sweep")  # of a configuration, that a page reads
+
 Row = dict[str, float]
+Found = TypeVar("Found")
 
 
 class Judged(NamedTuple):
@@ -48,6 +55,7 @@ class Trace:
         rows: of metrics.csv, without what is no finite number.
         protocols: of its columns, where the run has noted them.
         judged: what `gantool evaluate` found.
+        damaged: sentences about files, or parts of them, that cannot be read.
     """
 
     folder: Path
@@ -56,6 +64,7 @@ class Trace:
     rows: list[Row]
     protocols: Protocols
     judged: list[Judged]
+    damaged: tuple[str, ...] = ()
 
     @property
     def seed(self) -> str:
@@ -136,24 +145,68 @@ def expanded(name: str) -> list[str]:
 
 
 def trace_of(name: str) -> Trace:
+    """Raises ValueError for what is no run, such as an exported file; a damaged file is told and left out."""
+    refuse_exported(name)
     folder = runs.find(name)
     named = Path(name).expanduser()
     last = folder / "checkpoints" / "last.ckpt"
-    config: Any = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml")) or {}
+    config, wrong = sound(lambda: config_of(folder / "config.yaml"), {})
+    rows, torn = sound(lambda: rows_of(folder / "metrics.csv"), [])
+    ways, broken = sound(lambda: protocols.noted(folder), {})
+    strange = [key for key in SECTIONS if not isinstance(config.get(key) or {}, dict)]
+    odd = [f"{folder / 'config.yaml'} is damaged ({key}={config.pop(key)} is no section)." for key in strange]
     return Trace(
         folder,
         named if named.suffix == ".ckpt" else last,
         config,
-        rows_of(folder / "metrics.csv"),
-        protocols.noted(folder),
+        rows,
+        ways,
         [number for file in sorted((folder / "metrics").glob("*.json")) for number in judged(file)],
+        (*wrong, *odd, *torn, *broken),
     )
 
 
+def refuse_exported(name: str) -> None:
+    """Raise ValueError for a generator alone, which has neither curves nor a log."""
+    path = Path(name).expanduser()
+    if name.startswith(hub.SCHEME) or (path.suffix == runs.EXPORTED and not path.is_dir()):
+        beside = (path.parent / "config.yaml").is_file()
+        where = f", {path.parent}" if beside else ""
+        raise ValueError(
+            f"run={name} is an exported generator, without curves and log; name the run folder that it comes "
+            f"from{where}."
+        )
+
+
+def sound(look: Callable[[], Found], otherwise: Found) -> tuple[Found, list[str]]:
+    """What is found; of a damaged file something else, and the sentence about it."""
+    try:
+        return look(), []
+    except ValueError as error:
+        return otherwise, [str(error)]
+
+
+def config_of(file: Path) -> dict[str, Any]:
+    """Raises ValueError where the file is damaged."""
+    try:
+        found: Any = OmegaConf.to_container(OmegaConf.load(file)) or {}
+    except (yaml.YAMLError, OmegaConfBaseException, ValueError, OSError) as error:
+        raise ValueError(f"{file} cannot be read ({' '.join(str(error).split())}).") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{file} is damaged (it holds no keys).")
+    return {str(key): value for key, value in found.items()}
+
+
 def rows_of(file: Path) -> list[Row]:
-    """Nothing of a run that has logged nothing; a row that is being written just now may be cut off."""
-    rows = read(file) if file.exists() else []
-    numbers = [{name: number(text) for name, text in row.items()} for row in rows]
+    """Nothing of a run that has logged nothing; a row that is being written just now may be cut off.
+
+    Raises ValueError where the file is no table.
+    """
+    try:
+        rows = read(file) if file.exists() else []
+    except (ValueError, csv.Error) as error:
+        raise ValueError(f"{file} is damaged ({error}).") from error
+    numbers = [{name: number(text) for name, text in row.items() if isinstance(text, str)} for row in rows]
     finite = [{name: value for name, value in row.items() if value is not None} for row in numbers]
     return [row for row in finite if "images" in row]
 
@@ -176,6 +229,8 @@ def judged(file: Path) -> list[Judged]:
     if not isinstance(record, dict) or not {"metric", "images", "protocol"} <= record.keys():
         return []
     results = record.get("fake", record)  # beside which some tell the same of reals
+    if not isinstance(results, dict) or not isinstance(record["images"], int):
+        return []
     return [
         Judged(f"evaluate/{name}", value, record["images"], record["protocol"])
         for name, value in results.items()

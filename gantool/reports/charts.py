@@ -18,7 +18,7 @@ INK = "#808182"  # stands for the colour of the text
 WIDTH, HEIGHT = 5.4, 2.5  # inches
 STARTS = {"metric/": "Measured", "D/": "Losses", "G/": "Losses", "health/": "Health", "speed/": "Speed"}
 SIDES = re.compile(r"^(?:D|G)/|(?<=/)(?:D|G|real|fake)_")  # of one thing, on one chart
-POINTS = 1000  # of a line, at most
+POINTS = (1000, 300, 100, 30)  # of a line, at most: tried one after the other until a page has room
 
 
 class Line(NamedTuple):
@@ -37,26 +37,26 @@ class Section(NamedTuple):
     charts: list[Chart]
 
 
-def curves(trace: Trace) -> list[Section]:
-    """Every column against images, those of the same thing on one chart."""
+def curves(trace: Trace, points: int = POINTS[0]) -> list[Section]:
+    """Every column against images, those of the same thing on one chart; so many points of a line."""
     groups: dict[str, dict[str, list[str]]] = {title: {} for title in (*STARTS.values(), "More")}
     for name in trace.columns:
         if name != "images":
             title = next((title for start, title in STARTS.items() if name.startswith(start)), "More")
             groups[title].setdefault(SIDES.sub("", name), []).append(name)
     return [
-        Section(title, [chart_of(trace, names) for names in found.values()])
+        Section(title, [chart_of(trace, names, points) for names in found.values()])
         for title, found in groups.items()
         if found
     ]
 
 
-def chart_of(trace: Trace, names: list[str]) -> Chart:
+def chart_of(trace: Trace, names: list[str], points: int) -> Chart:
     figure, axes = drawn()
     lines: list[Line] = []
     for place, name in enumerate(names):
         images, values = trace.curve(name)
-        some = np.unique(np.linspace(0, len(images) - 1, min(len(images), POINTS)).round().astype(int))
+        some = np.unique(np.linspace(0, len(images) - 1, min(len(images), points)).round().astype(int))
         colour = COLOURS[place % len(COLOURS)]
         marker = "o" if len(some) < 3 else None  # of one point there is no line
         axes.plot(images[some], values[some], color=colour, lw=1.2, marker=marker, ms=5)
@@ -108,4 +108,7 @@ def svg(figure: Figure) -> Markup:
     text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
     text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
     text = re.sub(r"<style.*?</style>|<metadata.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r" font-family: [^;]*;", "", text)  # that of the page
+    text = re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path[0]), text)
+    text = re.sub(r"\n\s+", "\n", text)
     return Markup(re.sub(r' id="(?:figure|axes|patch|text|line2d|xtick|ytick|matplotlib)[^"]*"', "", text))

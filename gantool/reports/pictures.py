@@ -7,6 +7,8 @@ from typing import NamedTuple, final
 
 from PIL import Image, UnidentifiedImageError
 
+from gantool.timelapse import NAME, moments
+
 SIDES = (1600, 1024, 768, 512, 384)  # pixels, tried one after the other until the pictures fit
 QUALITY = 88  # of JPEG
 SHARE = 0.7  # of the page that frames behind a slider may take, the rest is for everything else
@@ -27,7 +29,8 @@ class Picture(NamedTuple):
     @property
     def images(self) -> int | None:
         """Seen when it was made, as its name says."""
-        return int(self.name) if self.name.isdigit() else None
+        match = NAME.fullmatch(self.name)
+        return int(match[1]) if match else None
 
 
 @final
@@ -35,7 +38,7 @@ class Album:
     """The pictures of a page.
 
     Args:
-        limit: bytes of the page.
+        limit: bytes of the page; of what else is on it, `leave` tells.
         frames: behind a slider, at most.
     """
 
@@ -44,28 +47,37 @@ class Album:
         self.frames = frames
         self.notes: list[str] = []  # what had to be left out or made smaller
 
+    def leave(self, html: str) -> None:
+        """Room for the page without its pictures."""
+        size = len(html.encode())
+        if size > self.limit:
+            much = f"{size / 1e6:.1f} MB where {self.limit / 1e6:.1f} were allowed"
+            self.notes.append(f"The texts and curves alone are {much}, so no picture is shown.")
+        self.limit = max(self.limit - size, 0)
+
     def single(self, file: Path, of: int = 1) -> Picture | None:
         """One picture, of so many that share their room; None = there is no such picture."""
         found = self.fitted([file], self.limit * SINGLES / max(of, 3))
         return found[0] if found else None
 
-    def film(self, files: list[Path]) -> list[Picture]:
-        """Pictures behind a slider, in order, first and last among them."""
+    def film(self, files: list[Path], of: int = 1) -> list[Picture]:
+        """Pictures behind a slider, in order, first and last among them; one of so many films."""
         chosen = evenly(files, self.frames)
         if len(chosen) < len(files):
-            self.notes.append(f"{len(chosen)} of {len(files)} pictures of samples/ are behind the slider.")
-        return self.fitted(chosen, self.limit * SHARE)
+            which = "the slider" if of == 1 else f"the slider of {files[-1].name}"
+            self.notes.append(f"{len(chosen)} of {len(files)} pictures of samples/ are behind {which}.")
+        return self.fitted(chosen, self.limit * SHARE / of)
 
     def fitted(self, files: list[Path], room: float) -> list[Picture]:
         """As they are where there is room; otherwise as JPEG, smaller and smaller, then fewer."""
         found = [it for it in map(as_it_is, files) if it is not None]
         if weight(found) <= room:
             return found
-        for side in SIDES:
+        for side in SIDES if room > 0 else ():
             found = [it for it in (shrunk(file, side) for file in files) if it is not None]
             if weight(found) <= room:
                 break
-        while weight(found) > room and len(found) > 1:
+        while weight(found) > room > 0 and len(found) > 1:
             found = evenly(found, (len(found) + 1) // 2)
         if weight(found) > room:
             found = []
@@ -76,9 +88,9 @@ class Album:
         return found
 
 
-def grids(folder: Path) -> list[Path]:
-    """The sample pictures of a run, in order."""
-    return sorted(file for file in (folder / "samples").glob("*.png") if file.stem.isdigit())
+def grids(folder: Path) -> dict[str, list[Path]]:
+    """The sample pictures of a run, in order, of each kind: `` or, of a translation, `-ab` and `-ba`."""
+    return {kind: [it.path for it in those] for kind, those in moments(folder / "samples").items()}
 
 
 def evenly(items: list, count: int) -> list:

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 from gantool import __version__
 from gantool.callbacks.progress import duration
 from gantool.comparison.quantities import bare, directions, values_of
-from gantool.comparison.trace import Trace, judged, number
+from gantool.comparison.trace import Trace, judged, number, sound
 from gantool.reports import charts, defaults
 from gantool.reports.page import rendered
-from gantool.reports.pictures import Album, grids
+from gantool.reports.pictures import Album, Picture, grids
 from gantool.resume import flat
 from gantool.surroundings import noted
 from gantool.sweeps.job import LOG
@@ -20,6 +20,7 @@ from gantool.sweeps.job import LOG
 LINE = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d+ (\w+) (.*)")  # of train.log
 COMMAND = "gantool train "
 CURES = "What usually helps"  # with which the doctor ends
+DRAWN = 0.5  # of the page that all but its pictures may take before curves lose points
 
 
 class Said(NamedTuple):
@@ -34,6 +35,14 @@ class Said(NamedTuple):
         return self.level not in ("INFO", "DEBUG") or CURES in self.text
 
 
+class Film(NamedTuple):
+    """The samples of a run, of one kind."""
+
+    kind: str  # such as -ab; of most runs nothing
+    frames: list[Picture]
+    last: Picture | None
+
+
 class Measured(NamedTuple):
     name: str
     last: float
@@ -45,10 +54,9 @@ class Measured(NamedTuple):
 
 def page(trace: Trace, album: Album) -> str:
     said, default = log_of(trace.folder), defaults.default_of(trace.config)
-    samples, film = trace.folder / "samples", album.film(grids(trace.folder))
-    near = sorted(trace.folder.glob("neighbours*/neighbours.png"))
-    neighbours = [(file.parent.name, album.single(file, of=len(near) + 2)) for file in near]
-    content = {
+    surroundings, broken = sound(lambda: noted(trace.folder), None)
+    album.notes += [*trace.damaged, *broken]
+    content: dict[str, Any] = {
         "title": f"{named(trace, said, 'model')} on {named(trace, said, 'data')}",
         "summary": f"{trace.images or 0:,} images, {begun(trace, said)[:10]}, {state(trace, said)}",
         "facts": facts(trace, said),
@@ -56,21 +64,43 @@ def page(trace: Trace, album: Album) -> str:
         "continued": sum(it.text.startswith(COMMAND) for it in said) > 1,
         "changes": None if default is None else defaults.changes(trace, default),
         "entries": defaults.entries(trace.config, default),
-        "film": film,
-        "last": album.single(samples / f"{film[-1].name}.png", of=len(near) + 2) if film else None,
-        "real": album.single(samples / "real.png", of=len(near) + 2),
-        "neighbours": [(name, picture) for name, picture in neighbours if picture is not None],
-        "sections": charts.curves(trace),
+        "films": [],
+        "real": None,
+        "neighbours": [],
         "training": in_training(trace),
         "evaluated": evaluated(trace),
         "warnings": [it for it in said if it.serious],
         "said": [it for it in said if not it.serious],
         "examined": bool(trace.config.get("health_every")),
-        "surroundings": noted(trace.folder),
+        "surroundings": surroundings,
         "notes": album.notes,
         "made": made(),
     }
-    return rendered("run.html", content)
+    bare_page = ""
+    for points in charts.POINTS:
+        content["sections"] = charts.curves(trace, points)
+        bare_page = rendered("run.html", content)
+        if len(bare_page.encode()) <= album.limit * DRAWN:
+            break
+    album.leave(bare_page)
+    return rendered("run.html", content | pictures(trace.folder, album))
+
+
+def pictures(folder: Path, album: Album) -> dict[str, Any]:
+    """Films of the samples, real images, and fakes beside their nearest training images."""
+    kinds, near = grids(folder), sorted(folder.glob("neighbours*/neighbours.png"))
+    singles = len(kinds) + len(near) + 1
+    films: list[Film] = []
+    for kind, files in kinds.items():
+        frames = album.film(files, of=len(kinds))
+        last = folder / "samples" / f"{frames[-1].name}.png" if frames else files[-1]
+        films.append(Film(kind, frames, album.single(last, of=singles)))
+    neighbours = [(file.parent.name, album.single(file, of=singles)) for file in near]
+    return {
+        "films": films,
+        "real": album.single(folder / "samples" / "real.png", of=singles),
+        "neighbours": [(name, picture) for name, picture in neighbours if picture is not None],
+    }
 
 
 def made() -> str:
@@ -111,6 +141,8 @@ def state(trace: Trace, said: list[Said]) -> str:
     share = f"{seen / whole:.0%} of {whole:,} images" if whole else f"{seen:,} images"
     starts = [place for place, it in enumerate(said) if it.text.startswith(COMMAND)]
     now = said[starts[-1] :] if starts else said
+    if any(it.level == "ERROR" and it.text.startswith("training diverged") for it in now):
+        return f"diverged, at {share}"
     if any(it.text.startswith("training ends at") for it in now):
         return "finished" if seen >= whole else f"ended early, at {share}"
     if not said and not trace.rows:
@@ -121,6 +153,7 @@ def state(trace: Trace, said: list[Said]) -> str:
 def facts(trace: Trace, said: list[Said]) -> list[tuple[str, str]]:
     """What stands below the title."""
     config, data = trace.config, trace.config.get("data") or {}
+    names, metrics = data.get("names"), config.get("metrics")
     rows = [("Begun", begun(trace, said)), ("Folder", str(trace.folder)), ("Seed", trace.seed)]
     if trace.images is not None:
         rows.append(("Images seen", f"{trace.images:,}"))
@@ -131,10 +164,10 @@ def facts(trace: Trace, said: list[Said]) -> list[tuple[str, str]]:
         classes = f", {data['classes']} classes" if data.get("classes") else ""
         channels = f"{data['channels']} channel{'s' * (data['channels'] != 1)}"
         rows.append(("Data", f"resolution {data['resolution']}, {channels}{classes}"))
-    if data.get("names"):
-        rows.append(("Classes", ", ".join(map(str, data["names"][:20]))))
-    if config.get("metrics"):
-        rows.append(("Metrics", ", ".join(config["metrics"])))
+    if names and isinstance(names, list):
+        rows.append(("Classes", ", ".join(map(str, names[:20]))))
+    if metrics and isinstance(metrics, list | dict):
+        rows.append(("Metrics", ", ".join(map(str, metrics))))
     kept = sorted(file.name for file in (trace.folder / "checkpoints").glob("*.ckpt"))
     return [*rows, ("Checkpoints", ", ".join(kept) if kept else "none")]
 

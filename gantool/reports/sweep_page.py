@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 from markupsafe import Markup
 
 from gantool.callbacks.progress import duration
 from gantool.comparison.quantities import bare, directions, protocol
 from gantool.comparison.settings import Setting, differences
-from gantool.comparison.trace import Trace, number, trace_of
+from gantool.comparison.trace import Trace, number, sound, trace_of
+from gantool.metrics.metric import Direction
 from gantool.mistakes import suggestion
 from gantool.reports import charts
 from gantool.reports.page import rendered
@@ -17,7 +18,14 @@ from gantool.reports.pictures import Album, Picture, grids
 from gantool.reports.run_page import COMMAND, log_of, made, state
 from gantool.surroundings import noted
 from gantool.sweeps import job
-from gantool.sweeps.table import shown
+from gantool.sweeps.table import gone, shown
+
+UNSOUND = {  # jobs whose numbers say nothing of their settings
+    "diverged": "diverged",
+    "failed": "failed",
+    "refused": "were refused",
+}
+WORDS: dict[Direction, str] = {"maximize": "more is better", "minimize": "less is better"}
 
 
 @final
@@ -66,38 +74,43 @@ def page(folder: Path, names: list[str], metric: str | None, best: int, album: A
     traces = {Path(name).name: trace_of(name) for name in names}
     entries = entries_of(folder, traces)
     metric = metric_of(list(traces.values()), metric)
-    largest = better_is_more(list(traces.values()), metric)
-    ranked = sorted(
-        (it for it in entries if it.last(metric) is not None),
-        key=lambda it: (it.last(metric) or 0.0) * (-1 if largest else 1),
-    )
+    direction = direction_of(list(traces.values()), metric)
+    told = [it for it in entries if it.last(metric) is not None and it.state.partition(",")[0] not in UNSOUND]
+    sign = -1 if direction == "maximize" else 1
+    ranked = sorted(told, key=lambda it: (it.last(metric) or 0.0) * sign) if direction else []
+    machines, broken = surroundings(entries)
+    album.notes += [*(line for trace in traces.values() for line in trace.damaged), *broken]
     keys = list(dict.fromkeys(key for it in entries for key in it.chosen))
-    content = {
+    content: dict[str, Any] = {
         "title": f"{len(entries)} runs of {folder.resolve().name}",
         "folder": str(folder),
         "metric": metric,
-        "direction": "more is better" if largest else "less is better",
-        "ways": ways_of(ranked, metric),
+        "direction": WORDS[direction] if direction else None,
+        "unsound": unsound(entries),
+        "ways": ways_of(told, metric),
         "keys": keys,
         "rows": [row(it, keys, metric) for it in entries],
         "first": ranked[0].name if ranked else None,
-        "effects": effects(ranked, keys, metric),
-        "best": pictures(ranked or entries, metric, best, album),
+        "effects": effects(told, keys, metric),
+        "best": [],
         "ranked": bool(ranked),
         "errors": [it for it in entries if it.error],
         "commands": [(it.name, command) for it in entries if (command := command_of(it))],
-        "surroundings": surroundings(entries),
+        "surroundings": machines,
         "notes": album.notes,
         "made": made(),
     }
-    return rendered("sweep.html", content)
+    album.leave(rendered("sweep.html", content))
+    return rendered("sweep.html", content | {"best": pictures(ranked or entries, metric, best, album)})
 
 
-def surroundings(entries: list[Entry]) -> dict[str, str]:
-    """Versions and machines; where the runs differ, all of them."""
-    known = [found for it in entries if it.trace is not None and (found := noted(it.trace.folder))]
-    names = dict.fromkeys(name for found in known for name in found)
-    return {name: "; ".join(dict.fromkeys(it[name] for it in known if name in it)) for name in names}
+def surroundings(entries: list[Entry]) -> tuple[dict[str, str], list[str]]:
+    """Versions and machines, where the runs differ all of them; and sentences about damaged files."""
+    found = [sound(lambda at=it.trace.folder: noted(at), None) for it in entries if it.trace is not None]
+    known = [one for one, _ in found if one]
+    names = dict.fromkeys(name for one in known for name in one)
+    rows = {name: "; ".join(dict.fromkeys(it[name] for it in known if name in it)) for name in names}
+    return rows, [line for _, lines in found for line in lines]
 
 
 def entries_of(folder: Path, traces: dict[str, Trace]) -> list[Entry]:
@@ -110,7 +123,7 @@ def entries_of(folder: Path, traces: dict[str, Trace]) -> list[Entry]:
         }
         varied = {key: values for key, values in found.items() if len(set(values)) > 1}
         return [
-            Entry(name, {key: values[i] for key, values in varied.items()}, told(trace), "", trace)
+            Entry(name, {key: values[i] for key, values in varied.items()}, state_of(trace), "", trace)
             for i, (name, trace) in enumerate(traces.items())
         ]
     choices = [job.choices(record.overrides) for record in records]
@@ -120,7 +133,7 @@ def entries_of(folder: Path, traces: dict[str, Trace]) -> list[Entry]:
         Entry(
             Path(record.folder).name,
             {key: str(chosen.get(key, "")) for key in varied},
-            record.status,
+            "died" if record.status == "running" and gone(record) else record.status,
             record.error,
             traces.get(Path(record.folder).name),
         )
@@ -128,7 +141,7 @@ def entries_of(folder: Path, traces: dict[str, Trace]) -> list[Entry]:
     ]
 
 
-def told(trace: Trace) -> str:
+def state_of(trace: Trace) -> str:
     return state(trace, log_of(trace.folder))
 
 
@@ -145,20 +158,29 @@ def metric_of(traces: list[Trace], metric: str | None) -> str | None:
     return measured[0] if measured else None
 
 
-def better_is_more(traces: list[Trace], metric: str | None) -> bool:
-    """As the runs have noted it of what they measured; or else as the sweep was told."""
-    sweeps = [trace.config.get("sweep") or {} for trace in traces]
-    for it in sweeps:
-        if metric is not None and it.get("metric") == metric:
-            return it.get("direction") == "maximize"
-    return directions(traces).get(bare(metric or "")) == "maximize"
+def direction_of(traces: list[Trace], metric: str | None) -> Direction | None:
+    """As the sweep was told; or else as the runs have noted it of what they measured; None = not known."""
+    if metric is None:
+        return None
+    for it in [trace.config.get("sweep") or {} for trace in traces]:
+        if it.get("metric") == metric:
+            return "maximize" if it.get("direction") == "maximize" else "minimize"
+    if metric.startswith("metric/"):
+        return directions(traces).get(bare(metric))
+    return "maximize" if metric.startswith("speed/") else None
 
 
-def ways_of(ranked: list[Entry], metric: str | None) -> list[str]:
+def unsound(entries: list[Entry]) -> str:
+    """What became of those that take no part."""
+    states = {it.state.partition(",")[0] for it in entries}
+    return " or ".join(word for state, word in UNSOUND.items() if state in states)
+
+
+def ways_of(told: list[Entry], metric: str | None) -> list[str]:
     """The protocols of what was measured: numbers of more than one are not comparable."""
     if metric is None or not metric.startswith("metric/"):
         return []
-    return list(dict.fromkeys(protocol(it.trace, metric) for it in ranked if it.trace is not None))
+    return list(dict.fromkeys(protocol(it.trace, metric) for it in told if it.trace is not None))
 
 
 def row(entry: Entry, keys: list[str], metric: str | None) -> list[str]:
@@ -176,12 +198,12 @@ def row(entry: Entry, keys: list[str], metric: str | None) -> list[str]:
     ]
 
 
-def effects(ranked: list[Entry], keys: list[str], metric: str | None) -> list[Effect]:
+def effects(told: list[Entry], keys: list[str], metric: str | None) -> list[Effect]:
     """For each key a scatter of numbers, or a bar for every other value."""
     found: list[Effect] = []
-    ys = {it.name: it.last(metric) or 0.0 for it in ranked}
+    ys = {it.name: it.last(metric) or 0.0 for it in told}
     for key in keys:
-        texts = [it.chosen.get(key, "") for it in ranked]
+        texts = [it.chosen.get(key, "") for it in told]
         xs = [x for text in texts if (x := number(text)) is not None]
         if key == "seed" or len(set(texts)) < 2:
             continue
@@ -189,7 +211,7 @@ def effects(ranked: list[Entry], keys: list[str], metric: str | None) -> list[Ef
             found.append(Effect(key, charts.scatter(xs, list(ys.values())), []))
         else:
             values = list(dict.fromkeys(texts))
-            groups = [[ys[it.name] for it in ranked if it.chosen.get(key, "") == one] for one in values]
+            groups = [[ys[it.name] for it in told if it.chosen.get(key, "") == one] for one in values]
             found.append(Effect(key, charts.bars(groups), values))
     return found
 
@@ -199,8 +221,8 @@ def pictures(entries: list[Entry], metric: str | None, best: int, album: Album) 
     found: list[Best] = []
     for it in [it for it in entries if it.trace is not None][:best]:
         assert it.trace is not None
-        files = grids(it.trace.folder)
-        picture = album.single(files[-1], of=best) if files else None
+        kinds = list(grids(it.trace.folder).values())
+        picture = album.single(kinds[0][-1], of=best) if kinds else None
         value = it.last(metric)
         if picture is not None:
             chosen = ", ".join(f"{key}={text}" for key, text in it.chosen.items())

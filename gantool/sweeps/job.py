@@ -74,9 +74,16 @@ class Record:
 
 
 def read(sweep: Path) -> list[Record]:
-    """The records of a sweep folder, by number."""
+    """The records of a sweep folder, by number. Raises ValueError for a damaged one."""
     files = (sweep / RECORDS).glob("*.json")
-    return sorted((Record(**json.loads(file.read_text())) for file in files), key=lambda it: it.number)
+    return sorted(map(_of, files), key=lambda it: it.number)
+
+
+def _of(file: Path) -> Record:
+    try:
+        return Record(**json.loads(file.read_text()))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{file} is no record of a job ({error}); delete it.") from error
 
 
 def run(
@@ -166,7 +173,7 @@ def _done(record: Record, place: Path, cfg: DictConfig) -> Record | None:
     file = place / RECORDS / f"{record.number}.json"
     if cfg.resume != "auto" or not file.exists():
         return None
-    before = Record(**json.loads(file.read_text()))
+    before = _of(file)
     if before.status != "finished" or choices(before.overrides) != choices(record.overrides):
         return None
     before.sweep = record.sweep

@@ -46,7 +46,9 @@ def row(record: Record, swept: list[str], metric: str | None) -> dict[str, str]:
 def images(folder: Path) -> str:
     """Images that a run has seen at its end, as its log says."""
     log = folder / job.LOG
-    found = re.findall(r"training ends at (\d+) images", log.read_text()) if log.exists() else []
+    found = (
+        re.findall(r"training ends at (\d+) images", log.read_text(errors="replace")) if log.exists() else []
+    )
     return found[-1] if found else ""
 
 
@@ -58,6 +60,8 @@ def gone(record: Record) -> bool:
         os.kill(record.pid, 0)
     except ProcessLookupError:
         return True
+    except PermissionError:  # it is somebody else's
+        return False
     return False
 
 
