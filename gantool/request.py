@@ -101,10 +101,10 @@ def parse(verb: Verb, arguments: list[str]) -> Request:
 
 
 def moving() -> tuple[str, ...]:
-    """Beginnings of what a resumed run may change though its data set, not the default one, has the key."""
+    """Beginnings of what a resumed run may change, where its data or loss, not the default ones, have it."""
     from gantool.resume import FREE
 
-    return tuple(f"{name}=" for name in FREE if name.startswith("data."))
+    return tuple(f"{name}=" for name in FREE if name.startswith(("data.", "loss.")))
 
 
 def gathered(overrides: list[str], name: str) -> list[str]:

@@ -72,6 +72,8 @@ def continued(stored: dict[str, Any], composed: DictConfig, overrides: list[str]
                 f"resume continues a run as it was configured; {override} would make it another one. "
                 f"Only these may change: {', '.join(name for name in FREE if name != 'resume')}."
             )
+        if key.startswith("loss.") and OmegaConf.select(config, key) is None:
+            raise ValueError(f"{override.lstrip('+')}: this run has no such key; leave it out.")
         for name in [key] if free(key) else [name for name in FREE if name.startswith(f"{key}.")]:
             value = OmegaConf.select(composed, name)
             if value is not None or name in composed:  # null is a choice

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from image_files import _clean_slate, noise, save  # noqa: F401  # a fixture
+from omegaconf import OmegaConf
 from pytorch_lightning import Callback, Trainer
 from rich.console import Console
 from small import MODELS, composed, small, trained
@@ -339,6 +340,18 @@ def test_facts_that_a_run_does_not_know_yet_and_examples_may_differ():
     refuse_changed({"names": ["a"]}, {"names": ["a"], "columns": ["x"], "examples": ["new"]})
     with pytest.raises(ValueError, match=r"its mean are \[1.5\], they were \[1.0\]"):
         refuse_changed({"mean": [1.0]}, {"mean": [1.5]})
+
+
+def test_moved_weights_are_named_without_a_plus_and_only_where_there_are_some():
+    [train] = [verb for verb in VERBS if verb.name == "train"]
+    word = "loss.G.perceptual.weights=b.pth"
+    request = parse(train, ["resume=outputs/a", word])
+    assert request.overrides == ["resume=outputs/a", f"++{word}"]
+    composed = OmegaConf.create({"loss": {"G": {"perceptual": {"weights": "b.pth"}}}})
+    stored: Any = {"loss": {"G": {"perceptual": {"weights": "a.pth"}}}, "images": 8}
+    assert continued(stored, composed, [f"++{word}"]).loss.G.perceptual.weights == "b.pth"
+    with pytest.raises(ValueError, match=f"{word}: this run has no such key"):
+        continued({"loss": {"G": {}}, "images": 8}, composed, [f"++{word}"])
 
 
 @pytest.mark.parametrize("key", ["path", "captions", "root"])
