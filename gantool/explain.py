@@ -21,13 +21,11 @@ from hydra.errors import (
 from omegaconf import MissingMandatoryValue
 from omegaconf.errors import OmegaConfBaseException
 
-from gantool import catalogue
 from gantool.mistakes import Mistake, nearest, suggestion
 from gantool.request import Request, key, walk
 from gantool.sharded import REFUSED
 
 TRACEBACK = "(HYDRA_FULL_ERROR=1 shows the traceback)"
-ANSWERS = ("yes", "no", "on", "off", "y", "n")
 DENIED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
 FULL = (errno.ENOSPC, errno.EDQUOT)
 PLUGINS = {  # of Hydra, that gantool[sweep] brings
@@ -58,25 +56,6 @@ def refuse_missing(config: Any, request: Request) -> None:
     for path, value in walk(config):
         if value == "???" and not path.startswith(recipes):
             raise Mistake(_missing(path, request))
-
-
-def refuse_flags(config: Any, request: Request) -> None:
-    """A key that is true or false as it comes must stay so: to Hydra, `no` is a text, which counts as true.
-
-    Some keys of a training take a name as well; there only what looks like an answer is refused.
-    """
-    typed = {key(line) for line in request.overrides}
-    flags = {
-        prefix + found.name
-        for prefix, file in request.files()
-        for found in catalogue.keys(file)
-        if found.value in ("true", "false")
-    }
-    for path, value in walk(config):
-        if path not in flags & typed or isinstance(value, bool) or str(value).startswith("${"):
-            continue
-        if request.verb.name != "train" or str(value).lower() in ANSWERS:
-            raise Mistake(f"{path}={value}: give true or false.")
 
 
 # What composition says: overrides, groups, keys.

@@ -15,7 +15,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from gantool import request
-from gantool.explain import explain, refuse_flags, refuse_missing
+from gantool.explain import explain, refuse_missing
+from gantool.flags import refuse_flags
 from gantool.mistakes import Mistake, stop
 from gantool.request import Request
 from gantool.sweeps import job, sweep
