@@ -61,16 +61,24 @@ class Discriminator(nn.Module):
         minibatch: str = "none",
     ):
         super().__init__()
-        stages, base = halvings(resolution)
-        widths = [width * 2**stage for stage in range(stages)]  # 64 px: w 2w 4w 8w
-        layers: list[nn.Module] = [nn.Conv2d(channels, width, 4, stride=2, padding=1, bias=False)]
-        layers += [nn.LeakyReLU(0.2, inplace=True)]
-        for before, after in zip(widths, widths[1:], strict=False):
-            layers += [nn.Conv2d(before, after, 4, stride=2, padding=1, bias=False)]
-            layers += [norm_of(norm, after), nn.LeakyReLU(0.2, inplace=True)]
-        comparison, appended = minibatch_of(minibatch, widths[-1], base)
-        layers += [*comparison, nn.Conv2d(widths[-1] + appended, 1, base, bias=False), nn.Flatten(0)]
+        layers, widest, base = trunk(width, channels, resolution, norm)
+        comparison, appended = minibatch_of(minibatch, widest, base)
+        layers += [*comparison, nn.Conv2d(widest + appended, 1, base, bias=False), nn.Flatten(0)]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, image: Tensor) -> Tensor:
         return self.layers(image)  # (N, C, H, W) -> (N,)
+
+
+def trunk(
+    width: int, channels: int, resolution: Resolution, norm: str
+) -> tuple[list[nn.Module], int, tuple[int, int]]:
+    """A discriminator's strided convolutions, the channels that they end with, and the size."""
+    stages, base = halvings(resolution)
+    widths = [width * 2**stage for stage in range(stages)]  # 64 px: w 2w 4w 8w
+    layers: list[nn.Module] = [nn.Conv2d(channels, width, 4, stride=2, padding=1, bias=False)]
+    layers += [nn.LeakyReLU(0.2, inplace=True)]
+    for before, after in zip(widths, widths[1:], strict=False):
+        layers += [nn.Conv2d(before, after, 4, stride=2, padding=1, bias=False)]
+        layers += [norm_of(norm, after), nn.LeakyReLU(0.2, inplace=True)]
+    return layers, widths[-1], base

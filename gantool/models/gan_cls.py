@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
 from gantool.layers.norm import norm as norm_of
-from gantool.layers.resolution import Resolution, halvings
+from gantool.layers.resolution import Resolution
 from gantool.layers.text import Projection, Text
 from gantool.models import dcgan
 
@@ -108,21 +108,15 @@ class Discriminator(nn.Module):
         norm: str = "batch",
     ):
         super().__init__()
-        stages, base = halvings(resolution)
-        widths = [width * 2**stage for stage in range(stages)]  # 64 px: w 2w 4w 8w
-        layers: list[nn.Module] = [nn.Conv2d(channels, width, 4, stride=2, padding=1, bias=False)]
-        layers += [nn.LeakyReLU(0.2, inplace=True)]
-        for before, after in zip(widths, widths[1:], strict=False):
-            layers += [nn.Conv2d(before, after, 4, stride=2, padding=1, bias=False)]
-            layers += [norm_of(norm, after), nn.LeakyReLU(0.2, inplace=True)]
+        layers, widest, base = dcgan.trunk(width, channels, resolution, norm)
         self.image = nn.Sequential(*layers)
         self.text = Text(text, words, embedding, text_width, normalised=norm == "batch")
         self.projection = Projection(self.text.size, projected)
         self.joint = nn.Sequential(
-            nn.Conv2d(widths[-1] + projected, widths[-1], 1, bias=False),
-            norm_of(norm, widths[-1]),
+            nn.Conv2d(widest + projected, widest, 1, bias=False),
+            norm_of(norm, widest),
             nn.LeakyReLU(0.2, inplace=True),
-            nn.Conv2d(widths[-1], 1, base, bias=False),
+            nn.Conv2d(widest, 1, base, bias=False),
             nn.Flatten(0),
         )
 
