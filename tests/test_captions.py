@@ -421,7 +421,6 @@ def test_a_single_held_out_image_has_mismatches_among_the_captions_of_the_others
     shown, hidden = (captions(**given, hold_out=1, held_out=side) for side in (False, True))
     assert (len(shown), len(hidden)) == (3, 1)
     own = {hidden.texts[number] for number in hidden.own(0)}
-    assert not own & set(shown.texts) or own == {"a cat"}
     others = {hidden.texts[hidden.false(0, way)] for way in range(100)}
     assert others == {text for texts in TEXTS for text in texts} - own
 

@@ -1,6 +1,6 @@
 """Images with captions: what is true of each, and what is not."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, final
 
@@ -56,10 +56,40 @@ class Claims:
         claimed = self.claimed[number]
         return bool(((claimed == -1) | (claimed == self.attributes[image])).all())
 
+    def count(self, image: int) -> int:
+        """How many are."""
+        return int(self.true(image).sum())
+
     def contrary(self, number: int) -> np.ndarray:
         """Which captions cannot be true where this one is: (U,), bool."""
         said = (self.claimed != -1) & (self.claimed[number] != -1)
         return (said & (self.claimed != self.claimed[number])).any(1)
+
+
+@final
+class Alike:
+    """A caption is true of the images that have it, or one that reads the same, and of no other.
+
+    Args:
+        codes: of the captions, (U, T) or (U, E): equal where they read the same.
+        own: the captions of an image.
+    """
+
+    def __init__(self, codes: Tensor, own: Callable[[int], list[int]]):
+        self.same = codes.unique(dim=0, return_inverse=True)[1].numpy()  # (U,), equal for equal codes
+        self.counts, self.own = np.bincount(self.same), own
+
+    def true(self, image: int) -> np.ndarray:
+        """As Claims has it."""
+        true = np.zeros(len(self.same), bool)
+        true[self.same[self.own(image)]] = True  # by the numbers of what reads the same
+        return true[self.same]
+
+    def holds(self, image: int, number: int) -> bool:
+        return bool((self.same[self.own(image)] == self.same[number]).any())
+
+    def count(self, image: int) -> int:
+        return int(self.counts[np.unique(self.same[self.own(image)])].sum())
 
 
 @final
@@ -99,8 +129,7 @@ class Captioned(ImageSet):
         self.numbers = np.array([numbers[one] for some in captions for one in some])  # (M,), of texts
         self.refuse_empty()
         self.codes = reader(self.texts)  # (U, T), or (U, E)
-        self.same = self.codes.unique(dim=0, return_inverse=True)[1].numpy()  # (U,), equal for equal codes
-        self.alike = np.bincount(self.same)  # how many there are of each
+        self.truth = Alike(self.codes, self.own) if claims is None else claims
         self.refuse_true()
 
     def refuse_empty(self) -> None:
@@ -155,23 +184,11 @@ class Captioned(ImageSet):
 
     def true(self, place: int) -> np.ndarray:
         """Which captions are true of an image: (U,), bool."""
-        if self.claims is not None:
-            return self.claims.true(place)
-        true = np.zeros(len(self.texts), bool)
-        true[self.same[self.own(place)]] = True  # by the numbers of what reads the same
-        return true[self.same]
-
-    def holds(self, place: int, number: int) -> bool:
-        """Whether one of them is."""
-        if self.claims is not None:
-            return self.claims.holds(place, number)
-        return bool((self.same[self.own(place)] == self.same[number]).any())
+        return self.truth.true(place)
 
     def truths(self, place: int) -> int:
         """How many captions are true of an image."""
-        if self.claims is not None:
-            return int(self.claims.true(place).sum())
-        return int(self.alike[np.unique(self.same[self.own(place)])].sum())
+        return self.truth.count(place)
 
     def contraries(self, place: int) -> int:
         """How many captions `contrary` finds."""
@@ -190,7 +207,7 @@ class Captioned(ImageSet):
         """A caption that is not true of an image, each as likely as it is frequent."""
         for attempt in range(TRIES):
             number = int(self.numbers[mix("mismatch", way, place, attempt) % len(self.numbers)])
-            if not self.holds(place, number):
+            if not self.truth.holds(place, number):
                 return number
         false = np.flatnonzero(~self.true(place))
         return int(false[mix("rare", way, place) % len(false)])

@@ -73,9 +73,13 @@ def captions(
     if in_memory == "auto":
         in_memory = form.bytes * len(files) < memory
     reader = reader_of((text for place in shown for text in told[place]), min_count, embeddings)
-    shown_images = streamed.in_memory() if in_memory else streamed
-    every = list(dict.fromkeys(text for texts in told for text in texts))  # false ones of few held-out images
-    return Captioned(shown_images, [told[place] for place in chosen], reader, every if held_out else None)
+    every = (text for texts in told for text in texts)  # what may be false of the few that are held out
+    return Captioned(
+        streamed.in_memory() if in_memory else streamed,
+        [told[place] for place in chosen],
+        reader,
+        list(dict.fromkeys(every)) if held_out else None,
+    )
 
 
 def reader_of(texts: Iterable[str], min_count: int, embeddings: str | None) -> Reader:
