@@ -15,14 +15,20 @@ def refuse_flags(config: Any, request: Request) -> None:
     Some keys of a training take a name as well; there only what looks like an answer is refused.
     """
     typed = {key(line) for line in request.overrides}
+    wrong = [
+        (path, value)
+        for path, value in walk(config)
+        if path in typed and not isinstance(value, bool) and not str(value).startswith("${")
+        if request.verb.name != "train" or str(value).lower() in ANSWERS
+    ]
+    if not wrong:
+        return
     flags = {
         prefix + found.name
         for prefix, file in request.files()
         for found in catalogue.keys(file)
         if found.value in ("true", "false")
     }
-    for path, value in walk(config):
-        if path not in flags & typed or isinstance(value, bool) or str(value).startswith("${"):
-            continue
-        if request.verb.name != "train" or str(value).lower() in ANSWERS:
+    for path, value in wrong:
+        if path in flags:
             raise Mistake(f"{path}={value}: give true or false.")

@@ -34,9 +34,10 @@ class Request(NamedTuple):
         """(prefix of its keys, YAML file) of the verb and of every chosen option."""
         main = catalogue.FOLDER / f"{self.verb.config}.yaml"
         typed = {key(line): line.partition("=")[2] for line in self.overrides}
+        groups = self.groups()
         yield "", main
         for group, option in {**catalogue.defaults(main), **typed}.items():
-            if file := self.groups().get(group, {}).get(option):
+            if file := groups.get(group, {}).get(option):
                 yield f"{group}.", file
                 yield "", file  # an option may be `@package _global_`
 
