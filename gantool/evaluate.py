@@ -76,7 +76,7 @@ def judged(
     size = cfg.batch_size or (together(config, True) if gan.task.translates else MOST[False])
     truncation = truncation_of(cfg, path)
     subject = Subject(gan, config, images, cfg.seed, size, cfg.standing, truncation)
-    folder = place_of_numbers(cfg, path)
+    folder = folder_of(cfg, path)
     folder.mkdir(parents=True, exist_ok=True)
     narrow = "" if truncation is None else f"-truncation{truncation}"
     files: list[Path] = []
@@ -108,7 +108,7 @@ def truncation_of(cfg: DictConfig, path: Path) -> float | None:
     return cfg.truncation
 
 
-def place_of_numbers(cfg: DictConfig, path: Path) -> Path:
+def folder_of(cfg: DictConfig, path: Path) -> Path:
     """The folder for them. Those of an exported file are none of the run's, wherever it lies."""
     if cfg.out is not None:
         return Path(str(cfg.out)).expanduser()

@@ -13,7 +13,6 @@ from gantool.finished import device_of, evenly, generate, labels_of, settle
 from gantool.gan import GAN
 from gantool.layers.styled import Styled
 from gantool.runs import EXPORTED, checkpoint
-from gantool.standing import needs_standing_statistics
 from gantool.tasks.generation import Generation
 from gantool.tasks.task import moved
 from gantool.trained import load as opened
@@ -99,9 +98,7 @@ class Generator:
 
     def settle(self, seed: int, truncation: float | None) -> None:
         """Standing statistics, where an averaged generator needs them, as `gantool sample` takes them."""
-        if self.settled is None or (
-            self.settled != (seed, truncation) and needs_standing_statistics(self.gan)
-        ):
+        if self.settled != (seed, truncation):
             settle(self.gan, evenly(self.config), seed, standing="auto")
             self.settled = seed, truncation
 

@@ -30,7 +30,6 @@ class Refit:
         here: how many here.
         task: the configuration of these networks.
         rows: of what has names: for each one here its number there, None where none there has its name.
-        kind: what they are called.
     """
 
     count: str
@@ -38,13 +37,13 @@ class Refit:
     here: int
     task: dict[str, Any]
     rows: tuple[int | None, ...] = ()
-    kind: str = ""
 
     @property
     def words(self) -> str:
         if self.rows:
             known = sum(row is not None for row in self.rows)
-            return f"{self.here} {self.kind}, {known} of them among the {self.there} there"
+            kind = "columns" if self.count == "channels" else self.count
+            return f"{self.here} {kind}, {known} of them among the {self.there} there"
         return f"{self.here} {self.count.replace('_', ' ')} instead of {self.there}"
 
     def axis_of(self, name: str) -> int | None:
@@ -143,8 +142,7 @@ def refits(theirs: dict[str, Any], ours: dict[str, Any]) -> list[Refit]:
         if count == "classes" or any(names):
             rows = matched(names[0], names[1], there[count], here[count])
             if rows != tuple(range(there[count])):
-                kind = "columns" if key == "columns" else count
-                found.append(Refit(count, there[count], here[count], ours["task"], rows, kind))
+                found.append(Refit(count, there[count], here[count], ours["task"], rows))
         elif there[count] != here[count]:
             found.append(Refit(count, there[count], here[count], ours["task"]))
     return found

@@ -23,6 +23,7 @@ from gantool.tasks.task import Task
 from gantool.tasks.text import Text
 
 TOGETHER = 50  # pairs compared together
+ALL, CLASS, CAPTIONS = "of any classes", "of one class each", "of any captions"
 log = logging.getLogger(__name__)
 
 
@@ -50,7 +51,7 @@ class Diversity(Metric):
             raise ValueError(f"metrics.{name}.count={count}: give a number of pairs, 1 or more.")
         self.name, self.measure, self.count, self.asked = name, measure, count, count
         self.column = f"pair_{measure.name}"
-        self.conditional = self.captioned = False
+        self.kind = ALL  # what pairs have in common
         self.real = torch.empty(0)  # (M,), of pairs of reals
 
     def check(self, task: Task, data: DictConfig) -> None:
@@ -65,8 +66,10 @@ class Diversity(Metric):
                 f"metrics={self.name} measures images, not points; use metrics=modes or table_fidelity."
             )
         self.measure.check(self.name, data, *size)
-        knows = isinstance(task, Generation | Pyramid) and task.conditional
-        self.conditional, self.captioned = knows and not isinstance(task, Text), isinstance(task, Text)
+        if isinstance(task, Text):
+            self.kind = CAPTIONS
+        elif isinstance(task, Generation | Pyramid) and task.conditional:
+            self.kind = CLASS
 
     def prepare(
         self,
@@ -78,7 +81,7 @@ class Diversity(Metric):
     ) -> int:
         self.asked = self.count if count is None else count
         self.measure.prepare(self.name, images, device, tell)
-        labels = images.labels if self.conditional else None
+        labels = images.labels if self.kind == CLASS else None
         pairs = couples(len(images), labels, self.asked)  # (M, 2)
         parts = [
             self.compared(*(as_bytes(images[side.tolist()]["image"]) for side in some.T))
@@ -127,11 +130,9 @@ class Diversity(Metric):
     @property
     def protocol(self) -> str:
         usual = "" if self.asked == self.count else f" (NOT the {self.count:,} of {self.name})"
-        kind = "of one class each" if self.conditional else "of any classes"
-        kind = "of any captions" if self.captioned else kind
         return (
             f"{self.measure.protocol}; {self.asked:,} disjoint pairs of fakes{usual} and {len(self.real):,} "
-            f"of reals of train, {kind}; 8-bit images"
+            f"of reals of train, {self.kind}; 8-bit images"
         )
 
 
